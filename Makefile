@@ -1,0 +1,52 @@
+# `make demo` and `make test` are all a newcomer needs; both build the environment first.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+STAMP  := $(VENV)/.installed
+JOBS   ?= 2
+
+.PHONY: help demo test check format bench soak proto lock clean
+.DEFAULT_GOAL := help
+
+help:            ## say what the targets do
+	@grep -hE '^[a-z]+: .*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
+
+$(STAMP): requirements/dev.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "hyperstream needs Python 3.11 or later; try: make PYTHON=python3.11 …")'
+	$(PYTHON) -m venv --clear $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+demo: $(STAMP)   ## a fake node, the daemon and a live view; no network needed
+	@$(BIN)/hyperstream demo
+
+test: $(STAMP)   ## the whole test suite
+	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal
+
+check: $(STAMP)  ## ruff, flake8-async, mypy strict, the import rule
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/flake8 --select ASYNC --enable-visitor-codes-regex '.*' --exclude hyperstream/v1,$(VENV) hyperstream tests benchmarks
+	$(BIN)/mypy
+	$(BIN)/python -m pytest -q tests/test_layers.py
+
+format: $(STAMP) ## put the code in its standard form
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: $(STAMP)  ## every benchmark, one after the other
+	$(BIN)/python -m benchmarks
+
+soak: $(STAMP)   ## ten thousand blocks with every kind of trouble, a foreign client comparing
+	$(BIN)/python -m pytest -m soak -o addopts="" tests/soak
+
+proto: $(STAMP)  ## write hyperstream/v1 anew from proto/
+	$(BIN)/python proto/generate.py
+
+lock:            ## resolve the pinned, hashed requirements anew (needs uv)
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --output-file requirements/run.lock pyproject.toml
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --group dev --output-file requirements/dev.lock pyproject.toml
+
+clean:           ## remove the environment and what the tools left
+	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

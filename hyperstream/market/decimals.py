@@ -1,0 +1,57 @@
+"""Exact decimals: strings at the edges, integers scaled by 10^8 inside.
+
+A venue writes a price as ``"81311.0"`` and a size as ``"0.61488"``. Inside, both are
+integers of 10^-8 units (``_e8`` in names), so sums are exact and comparisons cheap.
+Hyperliquid's prices and sizes have at most eight decimal places ("Tick and lot size" in
+its documentation), so nothing is ever rounded; more digits are an error, not a guess.
+"""
+
+import re
+
+from hyperstream.errors import DecimalError
+
+SCALE = 100_000_000
+PLACES = 8
+
+_DECIMAL = re.compile(r"([0-9]{1,24})(?:\.([0-9]{1,8})(0*))?\Z", re.ASCII)
+
+
+def parse_e8(text: str) -> int:
+    """Return the decimal string as an integer of 10^-8 units.
+
+    Raises DecimalError for signs, exponents, blanks, more than eight significant places
+    or anything else that is not a plain decimal.
+    """
+    match = _DECIMAL.match(text) if isinstance(text, str) else None
+    if match is None:
+        raise DecimalError(f"not a plain decimal of at most {PLACES} places: {text!r}")
+    whole, fraction, _ = match.groups()
+    if fraction is None:
+        return int(whole) * SCALE
+    return int(whole) * SCALE + int(fraction.ljust(PLACES, "0"))
+
+
+def format_e8(value: int) -> str:
+    """Return the venue's own spelling: shortest digits, at least one place (``"84143.0"``)."""
+    whole, fraction = divmod(value, SCALE)
+    if fraction == 0:
+        return f"{whole}.0"
+    return f"{whole}.{fraction:08d}".rstrip("0")
+
+
+class DecimalCache(dict[str, int]):
+    """Remembers parsed decimals: a market repeats the same few thousand strings.
+
+    ``cache[text]`` is ``parse_e8(text)``; a hit costs one dictionary look-up. The cache
+    empties itself at ``limit`` entries, so memory stays bounded whatever arrives.
+    """
+
+    def __init__(self, limit: int = 200_000) -> None:
+        super().__init__()
+        self.limit = limit
+
+    def __missing__(self, text: str) -> int:
+        if len(self) >= self.limit:
+            self.clear()
+        value = self[text] = parse_e8(text)
+        return value
