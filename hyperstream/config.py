@@ -1,0 +1,249 @@
+"""Settings: frozen values from TOML, environment variables and ``--set``, checked once when loaded.
+
+A later layer wins: file, then ``HYPERSTREAM_NODE__DATA_DIR`` (section and key joined by two
+underscores), then ``--set node.data_dir=…``. Code receives the section it needs and may rely on it.
+Each field's sentence is the source of ``hyperstream config schema`` and docs/configuration.md.
+"""
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from attrs import Factory, field, frozen
+
+from hyperstream.errors import ConfigurationError
+from hyperstream.settings.catalogue import catalogue, sections
+from hyperstream.settings.kinds import (
+    Boolean,
+    Choice,
+    FilePath,
+    Listen,
+    ListenAddress,
+    Number,
+    WebAddress,
+    Words,
+    about,
+    as_listen_address,
+)
+from hyperstream.settings.layers import read_layers
+
+__all__ = [
+    "Effective",
+    "GrpcSettings",
+    "LifecycleSettings",
+    "ListenAddress",
+    "LogSettings",
+    "NodeSettings",
+    "Settings",
+    "load",
+    "load_effective",
+]
+
+SNAPSHOT_NAME = "hyperstream_l4_snapshot.json"
+_GIB = 1 << 30
+
+
+@frozen
+class NodeSettings:
+    """The Hyperliquid node whose files are read."""
+
+    enabled: bool = field(
+        default=True, metadata=about(Boolean(), "Whether the node's files are read at all.")
+    )
+    data_dir: Path = field(
+        default=Factory(lambda: Path("~/hl/data").expanduser()),
+        metadata=about(
+            FilePath(),
+            "The node's data directory, the one that holds node_raw_book_diffs_by_block and its siblings.",
+            default="~/hl/data",
+        ),
+    )
+    layout: str = field(
+        default="auto",
+        metadata=about(
+            Choice(("auto", "by_block", "streaming")),
+            "How the node writes: by_block (--batch-by-block), streaming (--stream-with-block-info), "
+            "or auto to take what is fresh.",
+        ),
+    )
+    info_url: str = field(
+        default="http://localhost:3001/info",
+        metadata=about(
+            WebAddress(), "The node's info server (--serve-info): snapshots and the list of markets."
+        ),
+    )
+    snapshot: str = field(
+        default="auto",
+        metadata=about(
+            FilePath(("auto", "none")),
+            "Where books start: auto asks the info server, none starts them empty, "
+            "anything else is the path of an L4 snapshot file.",
+        ),
+    )
+    snapshot_file: Path | None = field(
+        default=None,
+        metadata=about(
+            FilePath(),
+            "Where the node is asked to write its L4 snapshot; both the node and hyperstream must reach it.",
+            default=f"{SNAPSHOT_NAME} in node.data_dir",
+        ),
+    )
+    markets: tuple[str, ...] = field(
+        default=("*",),
+        metadata=about(
+            Words("symbols"),
+            'The symbols to keep books of, spelled as the node writes them; "*" is every market.',
+        ),
+    )
+    quiet_seconds: float = field(
+        default=0.05,
+        metadata=about(
+            Number(0.001, 10.0),
+            "How long a file of the streaming layout must be quiet before its last block counts as complete.",
+        ),
+    )
+    snapshot_retry_seconds: float = field(
+        default=5.0,
+        metadata=about(
+            Number(0.01, 3600.0), "How long to wait before asking again for a snapshot that failed."
+        ),
+    )
+    channel_blocks: int = field(
+        default=64,
+        metadata=about(
+            Number(1, 100_000, is_whole=True),
+            "How many blocks may wait between the tailers and the engine before the tailers pause.",
+        ),
+    )
+    status_wait_seconds: float = field(
+        default=5.0,
+        metadata=about(
+            Number(0.0, 600.0),
+            "How long order-level events wait for a block's statuses before they go out without attributes.",
+        ),
+    )
+
+    @property
+    def snapshot_output(self) -> Path:
+        """``snapshot_file``, or its default place in ``data_dir``."""
+        return self.snapshot_file or self.data_dir / SNAPSHOT_NAME
+
+
+@frozen
+class GrpcSettings:
+    """The gRPC server."""
+
+    enabled: bool = field(default=True, metadata=about(Boolean(), "Whether gRPC is served."))
+    listen: ListenAddress = field(
+        default=ListenAddress("127.0.0.1", 50051),
+        converter=as_listen_address,
+        metadata=about(
+            Listen(), "Host and port to listen on; port 0 takes a free one, IPv6 is written [::1]:50051."
+        ),
+    )
+    max_subscriber_queue_bytes: int = field(
+        default=1_048_576,
+        metadata=about(
+            Number(1_024, _GIB, is_whole=True),
+            "How many bytes may wait for one slow subscriber before its delivery contract acts.",
+        ),
+    )
+    max_subscriber_queue_messages: int = field(
+        default=1000,
+        metadata=about(
+            Number(1, 1_000_000, is_whole=True),
+            "How many messages may wait for one slow subscriber before its delivery contract acts.",
+        ),
+    )
+    max_message_bytes: int = field(
+        default=4_194_304,
+        metadata=about(
+            Number(1_024, _GIB, is_whole=True),
+            "The longest message a client may send; longer ones are refused.",
+        ),
+    )
+    snapshot_chunk_orders: int = field(
+        default=500,
+        metadata=about(
+            Number(1, 100_000, is_whole=True), "How many orders one message of an order-level snapshot holds."
+        ),
+    )
+
+
+@frozen
+class LifecycleSettings:
+    """Starting and stopping."""
+
+    drain_seconds: float = field(
+        default=5.0,
+        metadata=about(
+            Number(0.0, 3600.0),
+            "How long streams may take to end after the first signal before they are cut.",
+        ),
+    )
+
+
+@frozen
+class LogSettings:
+    """What the daemon says about itself, on standard error."""
+
+    level: str = field(
+        default="info",
+        metadata=about(Choice(("debug", "info", "warning", "error")), "The least important events to show."),
+    )
+    format: str = field(
+        default="auto",
+        metadata=about(
+            Choice(("auto", "json", "text")),
+            "json is one object per line, text is for people; auto is text on a terminal and json elsewhere.",
+        ),
+    )
+
+
+@frozen
+class Settings:
+    """Everything the daemon can be told, by section."""
+
+    node: NodeSettings = field(factory=NodeSettings)
+    grpc: GrpcSettings = field(factory=GrpcSettings)
+    lifecycle: LifecycleSettings = field(factory=LifecycleSettings)
+    log: LogSettings = field(factory=LogSettings)
+
+
+@frozen
+class Effective:
+    """Settings and where each came from: file, variable or ``--set`` by full name; defaults are absent."""
+
+    settings: Settings
+    origins: Mapping[str, str]
+
+
+def load(
+    path: Path | None = None, *, overrides: Sequence[str] = (), environ: Mapping[str, str] = os.environ
+) -> Settings:
+    """Return the settings of a file (or of ``$HYPERSTREAM_CONFIG``), the environment and ``--set`` texts.
+
+    Raises ConfigurationError with one line per problem: where, which setting, what it must be.
+    """
+    return load_effective(path, overrides=overrides, environ=environ).settings
+
+
+def load_effective(
+    path: Path | None = None, *, overrides: Sequence[str] = (), environ: Mapping[str, str] = os.environ
+) -> Effective:
+    """Like ``load``, and tells where every value came from."""
+    defaults = Settings()
+    reading = read_layers(catalogue(defaults), path, environ, overrides)
+    if reading.problems:
+        raise ConfigurationError("\n".join(reading.problems))
+    built = {
+        section.name: section.made_by(
+            **{
+                entry.key: reading.values[entry.name]
+                for entry in reading.catalogue.values()
+                if entry.section == section.name and entry.name in reading.values
+            }
+        )
+        for section in sections(defaults).values()
+    }
+    return Effective(Settings(**built), reading.origins)  # type: ignore[arg-type] # built from Settings itself

@@ -1,0 +1,83 @@
+"""Every setting there is, by its full name (``node.data_dir``), taken from the attrs classes themselves."""
+
+import difflib
+from collections.abc import Mapping
+
+from attrs import AttrsInstance, fields, frozen
+
+from hyperstream.settings.kinds import ABOUT, About
+
+
+@frozen
+class Entry:
+    """One setting: ``section.key``, what it may be, what it does, and what it is when nobody says."""
+
+    section: str
+    key: str
+    about: About
+    default: object
+
+    @property
+    def name(self) -> str:
+        """The full name, as ``--set`` takes it."""
+        return f"{self.section}.{self.key}"
+
+    @property
+    def variable(self) -> str:
+        """The environment variable that sets it."""
+        return f"HYPERSTREAM_{self.section}__{self.key}".upper()
+
+
+@frozen
+class Section:
+    """A table of the file: its class and that class's docstring."""
+
+    name: str
+    made_by: type[AttrsInstance]
+    text: str
+
+
+Catalogue = Mapping[str, Entry]
+
+
+def sections(defaults: AttrsInstance) -> dict[str, Section]:
+    """Return the tables of the file by name, from an instance that holds the defaults."""
+    found = {}
+    for attribute in fields(type(defaults)):
+        made_by = type(getattr(defaults, attribute.name))
+        text = " ".join((made_by.__doc__ or "").split("\n\n")[0].split())
+        found[attribute.name] = Section(attribute.name, made_by, text)
+    return found
+
+
+def catalogue(defaults: AttrsInstance) -> dict[str, Entry]:
+    """Return every setting by full name, in the order of the classes."""
+    entries = {}
+    for section in sections(defaults).values():
+        holder = getattr(defaults, section.name)
+        for attribute in fields(section.made_by):
+            entry = Entry(
+                section.name, attribute.name, attribute.metadata[ABOUT], getattr(holder, attribute.name)
+            )
+            entries[entry.name] = entry
+    return entries
+
+
+def nearest(name: str, entries: Catalogue) -> str:
+    """Return "; did you mean …?" for a name nobody knows, or what there is to choose from."""
+    section, dot, key = name.partition(".")
+    names = sorted({entry.section for entry in entries.values()})
+    if dot and section in names:
+        keys = {entry.key: entry.name for entry in entries.values() if entry.section == section}
+        elsewhere = [entry.name for entry in entries.values() if entry.key == key]
+        close = [keys[match] for match in difflib.get_close_matches(key, keys, n=1)]
+        if guess := elsewhere or close:
+            return f"; did you mean {guess[0]}?"
+        return f"; [{section}] has {', '.join(keys)}"
+    close = (
+        difflib.get_close_matches(name, entries, n=1) if dot else difflib.get_close_matches(name, names, n=1)
+    )
+    by_key = [entry.name for entry in entries.values() if entry.key == (key or name)]
+    if guess := close or by_key:
+        return f"; did you mean {guess[0]}?"
+    return f"; the sections are {', '.join(names)}"
