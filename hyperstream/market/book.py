@@ -1,0 +1,213 @@
+"""The order-level book of one market.
+
+The node's raw book diffs are the authority: nothing is matched here. Orders are found by
+side, price and oid, so no index over all orders of a market is needed. Each side keeps its
+prices in a plain sorted list with the best price last: nearly all changes happen near the
+best price, where inserting moves only a few entries (docs/decisions/0001-sorted-levels.md).
+
+Rules of the format (Hyperliquid's "L1 data schemas" and recorded files): ``new`` goes to the
+back of its price's queue, or directly in front of ``insertBefore``; ``update`` keeps its place;
+an update to size zero takes the order out of the level, and the ``remove`` that follows finds
+nothing, which is no error.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, insort
+from collections.abc import Iterator
+
+from hyperstream.errors import HyperstreamError
+from hyperstream.market.level import Level
+from hyperstream.market.order import Order
+
+MAX_EMPTIED = 100_000
+
+
+class BookFault(HyperstreamError):
+    """A change contradicts the book: the book is no longer to be trusted.
+
+    ``cause`` is a short constant for counters; the message tells the circumstances.
+    """
+
+    def __init__(self, cause: str, detail: str) -> None:
+        super().__init__(detail)
+        self.cause = cause
+
+
+class BookSide:
+    """Bids or asks. ``sign`` is 1 for bids and -1 for asks; ``key = price_e8 * sign``.
+
+    ``keys`` are the keys of all levels, ascending, so the best is last. ``touched`` gathers the
+    keys changed since it was last cleared.
+    """
+
+    __slots__ = ("keys", "levels", "order_count", "sign", "touched")
+
+    def __init__(self, sign: int) -> None:
+        self.sign = sign
+        self.levels: dict[int, Level] = {}
+        self.keys: list[int] = []
+        self.touched: set[int] = set()
+        self.order_count = 0
+
+    def add(self, oid: int, user: str, key: int, price: str, size_e8: int, before_oid: int | None) -> Order:
+        """Put a new order at the back of its price, or in front of ``before_oid``.
+
+        Raises BookFault when the oid rests there already, or (after adding at the back) when
+        ``before_oid`` does not.
+        """
+        level = self.levels.get(key)
+        if level is None:
+            level = self.levels[key] = Level(key, price)
+            insort(self.keys, key)
+        elif oid in level.orders:
+            raise BookFault("duplicate order", f"order {oid} is new at {price}, where it rests already")
+        order = level.orders[oid] = Order(oid, user, level, size_e8)
+        level.size_e8 += size_e8
+        level.protobuf_bytes = None
+        self.touched.add(key)
+        self.order_count += 1
+        if before_oid is not None:
+            self._move_before(level, oid, before_oid)
+        return order
+
+    def _move_before(self, level: Level, oid: int, before_oid: int) -> None:
+        if before_oid not in level.orders or before_oid == oid:
+            raise BookFault(
+                "unknown anchor", f"order {oid} goes before {before_oid}, which is not at {level.price}"
+            )
+        queue = level.orders
+        order = queue.pop(oid)
+        behind = list(queue.items())
+        queue.clear()
+        for other_oid, other in behind:
+            if other_oid == before_oid:
+                queue[oid] = order
+            queue[other_oid] = other
+
+    def resize(self, oid: int, key: int, size_e8: int) -> tuple[Order, Order]:
+        """Set what is left of an order, which keeps its place; zero takes it out of the level.
+
+        Returns the order as it was and as it is. Raises BookFault for an unknown order.
+        """
+        level = self.levels.get(key)
+        order = level.orders.get(oid) if level is not None else None
+        if level is None or order is None:
+            raise BookFault("unknown order", f"order {oid} is updated, but does not rest there")
+        resized = Order(oid, order.user, level, size_e8, order.attributes)
+        level.size_e8 += size_e8 - order.size_e8
+        level.protobuf_bytes = None
+        self.touched.add(key)
+        if size_e8:
+            level.orders[oid] = resized
+        else:
+            del level.orders[oid]
+            self.order_count -= 1
+            if not level.orders:
+                self._drop(key)
+        return order, resized
+
+    def remove(self, oid: int, key: int) -> Order | None:
+        """Take an order out and return it; None if no such order rests at this price."""
+        level = self.levels.get(key)
+        if level is None:
+            return None
+        order = level.orders.pop(oid, None)
+        if order is None:
+            return None
+        level.size_e8 -= order.size_e8
+        level.protobuf_bytes = None
+        self.touched.add(key)
+        self.order_count -= 1
+        if not level.orders:
+            self._drop(key)
+        return order
+
+    def _drop(self, key: int) -> None:
+        del self.levels[key]
+        keys = self.keys
+        del keys[bisect_left(keys, key)]
+
+    def load(self, oid: int, user: str, price_e8: int, price: str, size_e8: int) -> Order:
+        """Append an order of a snapshot; call ``sort`` after the last one."""
+        key = price_e8 * self.sign
+        level = self.levels.get(key)
+        if level is None:
+            level = self.levels[key] = Level(key, price)
+            self.keys.append(key)
+        elif oid in level.orders:
+            raise BookFault("duplicate order", f"order {oid} stands twice at {price}")
+        order = level.orders[oid] = Order(oid, user, level, size_e8)
+        level.size_e8 += size_e8
+        self.order_count += 1
+        return order
+
+    def sort(self) -> None:
+        """Bring the prices in order after loading."""
+        self.keys.sort()
+
+    @property
+    def best(self) -> Level | None:
+        """The level with the best price, None if the side is empty."""
+        return self.levels[self.keys[-1]] if self.keys else None
+
+    def best_first(self, depth: int | None = None) -> Iterator[Level]:
+        """The levels from the best price on, at most ``depth`` of them."""
+        keys = self.keys if depth is None else self.keys[-depth:]
+        return (self.levels[key] for key in reversed(keys))
+
+    def orders(self) -> Iterator[Order]:
+        """All orders: best price first, oldest first within a price."""
+        for level in self.best_first():
+            yield from level.orders.values()
+
+
+class Book:
+    """Both sides of one market.
+
+    ``emptied`` remembers orders that an update to size zero took out and whose remove has not
+    come yet. ``journal``, when it is a list, receives every change as ``(kind, order, before_oid)``
+    in the order of application; kinds are ADDED, UPDATED and REMOVED.
+    """
+
+    __slots__ = ("asks", "bids", "emptied", "journal", "symbol")
+
+    def __init__(self, symbol: str) -> None:
+        self.symbol = symbol
+        self.bids = BookSide(1)
+        self.asks = BookSide(-1)
+        self.emptied: set[int] = set()
+        self.journal: list[JournalEntry] | None = None
+
+    def forgive_remove(self, oid: int) -> None:
+        """A remove found no order: fine after an update to size zero, else raises BookFault."""
+        try:
+            self.emptied.remove(oid)
+        except KeyError:
+            raise BookFault("unknown order", f"order {oid} is removed, but does not rest there") from None
+
+    def note_emptied(self, oid: int) -> None:
+        """An update took this order out; its remove will follow."""
+        if len(self.emptied) >= MAX_EMPTIED:
+            self.emptied.clear()
+        self.emptied.add(oid)
+
+    def sides(self) -> tuple[BookSide, BookSide]:
+        """Bids and asks."""
+        return self.bids, self.asks
+
+    @property
+    def is_crossed(self) -> bool:
+        """Whether the best bid is at or above the best ask, which no block may end with."""
+        return bool(self.bids.keys and self.asks.keys and self.bids.keys[-1] >= -self.asks.keys[-1])
+
+    @property
+    def order_count(self) -> int:
+        """How many orders rest on both sides."""
+        return self.bids.order_count + self.asks.order_count
+
+
+ADDED = 1
+UPDATED = 2
+REMOVED = 3
+JournalEntry = tuple[int, Order, int | None]

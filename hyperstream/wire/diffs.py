@@ -1,0 +1,153 @@
+"""Raw book diffs: the node's objects applied to books.
+
+``{"user":"0x…","oid":412036451270,"coin":"BTC","side":"A","px":"81311.0","raw_book_diff":{"new":{"sz":"0.61488"}}}``
+
+with ``raw_book_diff`` one of ``{"new":{"sz":…,"insertBefore":oid?}}``, ``{"update":{"origSz":…,"newSz":…}}``,
+``{"modified":{"sz":…}}`` and ``"remove"``. ``side`` is ``B``/``A`` (``Bid``/``Ask`` in the documentation's
+example, absent before mid-2025).
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from hyperstream.errors import DecimalError
+from hyperstream.market.book import ADDED, REMOVED, UPDATED, Book, BookFault, BookSide
+from hyperstream.market.decimals import DecimalCache, format_e8
+from hyperstream.market.order import Order
+
+MAX_USERS = 200_000
+
+
+class DiffApplier:
+    """Applies the diffs of a block to the books they name.
+
+    ``books`` maps symbols to books; ``open_book`` makes the book of a symbol seen for the first
+    time, or returns None if the market is not wanted. ``report`` is told of every contradiction:
+    the book (None if the object does not even name one), a short cause and a sentence; the rest of
+    the block is applied all the same.
+    """
+
+    def __init__(
+        self,
+        books: dict[str, Book],
+        open_book: Callable[[str], Book | None],
+        report: Callable[[Book | None, str, str], None],
+    ) -> None:
+        self.books = books
+        self._open_book = open_book
+        self._report = report
+        self._decimals = DecimalCache()
+        self._users: dict[str, str] = {}
+
+    def apply(self, events: list[dict[str, Any]], touched: dict[str, Book]) -> dict[int, Order]:
+        """Apply a block's diffs in order and return the orders it added, by oid.
+
+        Every book that was changed is entered into ``touched``.
+        """
+        books = self.books
+        decimals = self._decimals
+        users = self._users
+        if len(users) > MAX_USERS:
+            users.clear()
+        added: dict[int, Order] = {}
+        for event in events:
+            book = None
+            try:
+                symbol = event["coin"]
+                book = books.get(symbol)
+                if book is None:
+                    book = self._open_book(symbol)
+                    if book is None:
+                        continue
+                touched[symbol] = book
+                change = event["raw_book_diff"]
+                oid = event["oid"]
+                price = event["px"]
+                letter = event.get("side")
+                if letter == "B":
+                    side = book.bids
+                    key = decimals[price]
+                elif letter == "A":
+                    side = book.asks
+                    key = -decimals[price]
+                else:
+                    side = _odd_side(book, letter, oid, decimals[price])
+                    key = decimals[price] * side.sign
+                if change == "remove":
+                    removed = side.remove(oid, key)
+                    if removed is None:
+                        book.forgive_remove(oid)
+                    elif book.journal is not None:
+                        book.journal.append((REMOVED, removed, None))
+                    continue
+                new = change.get("new")
+                if new is not None:
+                    size_e8 = decimals[new["sz"]]
+                    if not size_e8:
+                        raise BookFault("impossible size", f"order {oid} is new with size zero")
+                    user = event["user"]
+                    user = users.setdefault(user, user)
+                    before_oid = new.get("insertBefore")
+                    try:
+                        order = side.add(oid, user, key, price, size_e8, before_oid)
+                    except BookFault as fault:
+                        if fault.cause != "unknown anchor":
+                            raise
+                        # The order rests, only its place in the queue is in doubt.
+                        order = side.levels[key].orders[oid]
+                        before_oid = None
+                        self._report(book, fault.cause, str(fault))
+                    added[oid] = order
+                    if book.journal is not None:
+                        book.journal.append((ADDED, order, before_oid))
+                    continue
+                self._resize(book, side, oid, key, change, added)
+            except BookFault as fault:
+                self._report(book, fault.cause, str(fault))
+            except DecimalError as fault:
+                self._report(book, "impossible size", f"{fault} in {event!r:.300}")
+            except (KeyError, TypeError, AttributeError) as fault:
+                self._report(book, "unreadable diff", f"{fault!r} in {event!r:.300}")
+        return added
+
+    def _resize(
+        self, book: Book, side: BookSide, oid: int, key: int, change: dict[str, Any], added: dict[int, Order]
+    ) -> None:
+        update = change.get("update")
+        if update is not None:
+            size_e8 = self._decimals[update["newSz"]]
+            expected_e8 = self._decimals[update["origSz"]]
+        else:
+            size_e8 = self._decimals[change["modified"]["sz"]]
+            expected_e8 = None
+        before, after = side.resize(oid, key, size_e8)
+        if not size_e8:
+            book.note_emptied(oid)
+        if oid in added:
+            added[oid] = after
+        if book.journal is not None:
+            book.journal.append((UPDATED, after, None))
+        if expected_e8 is not None and expected_e8 != before.size_e8:
+            raise BookFault(
+                "size mismatch",
+                f"order {oid} at {after.level.price} had {format_e8(before.size_e8)} left, "
+                f"the node says {format_e8(expected_e8)}",
+            )
+
+
+def _odd_side(book: Book, letter: object, oid: int, price_e8: int) -> BookSide:
+    """The side of a diff that does not say B or A; raises BookFault if it cannot be known."""
+    if letter == "Bid":
+        return book.bids
+    if letter == "Ask":
+        return book.asks
+    if letter is None:
+        for side in book.sides():
+            level = side.levels.get(price_e8 * side.sign)
+            if level is not None and oid in level.orders:
+                return side
+        raise BookFault(
+            "diff without side",
+            f"order {oid} has no side: the files come from a node older than mid-2025, take a newer recording",
+        )
+    raise BookFault("unreadable diff", f"order {oid} has side {letter!r}")

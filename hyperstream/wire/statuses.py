@@ -1,0 +1,117 @@
+"""Order statuses, taken from the node's lines as bytes.
+
+Most status lines of a node are rejections that never touch a book, and of the rest only those
+that open an order tell something the diffs do not. So nothing is parsed here before somebody
+asks for it: the statuses wanted are found by a byte search (4 GB/s), and the order object is
+kept as the bytes the node wrote until its attributes are needed.
+
+``{"time":…,"user":…,"hash":…,"builder":…,"status":"open","order":{"coin":"BTC","side":"A",…,"oid":412036451270,…}}``
+
+An order opens with ``open`` (``isTrigger`` false) or with ``triggered``: then it rests as a plain
+order from the time of that status (``tif`` "Gtc", no trigger price). Format: Hyperliquid's
+"L1 data schemas" and recorded files.
+"""
+
+import re
+from typing import Any
+
+import orjson
+
+from hyperstream.errors import FormatError
+from hyperstream.market.decimals import parse_e8
+from hyperstream.market.order import OrderAttributes
+from hyperstream.wire.node_lines import parse_time_ns
+
+_STATUS = b'"status":"'
+_OPENING = re.compile(rb'"status":"(?:open|triggered)"')
+_LEAVING = re.compile(rb'"status":"(filled|[A-Za-z]*[cC]ancel(?:ed)?)","order":\{')
+_TIME = b'{"time":"'
+_ORDER = b'"order":{'
+_OID = b'"oid":'
+_TRIGGER = b'"isTrigger":true'
+_CLOID = b'"cloid":'
+_NS_PER_MS = 1_000_000
+
+
+def opening_statuses(line: bytes) -> dict[int, bytes]:
+    """Return the status objects of a node line that may open a resting order, by oid, unparsed.
+
+    Untriggered trigger orders are left out; they do not rest. Raises FormatError if the line
+    holds events that are not order statuses in the node's own spelling.
+    """
+    found: dict[int, bytes] = {}
+    match = _OPENING.search(line)
+    while match is not None:
+        at = match.start()
+        start = line.rfind(_TIME, 0, at)
+        oid_at = line.find(_OID, at)
+        # The cloid is the last field of an order; a child order's cloid comes before its parent's.
+        following = line.find(_TIME, at)
+        end = line.rfind(b"}", at, following) if following >= 0 else line.rfind(b"}", at, line.rfind(b"]"))
+        if start < 0 or oid_at < 0 or end < 0:
+            raise FormatError(f"an order status cannot be read: {line[max(at - 100, 0) : at + 300]!r}")
+        status = line[start : end + 1]
+        if line[at + len(_STATUS)] == 116 or not _is_untriggered(status):
+            comma = line.find(b",", oid_at)
+            found[int(line[oid_at + len(_OID) : comma])] = status
+        match = _OPENING.search(line, end)
+    return found
+
+
+def _is_untriggered(status: bytes) -> bool:
+    """Whether an ``open`` status is that of a trigger order; children are always trigger orders."""
+    if _TRIGGER not in status:
+        return False
+    order = orjson.loads(status)["order"]
+    return bool(order["isTrigger"])
+
+
+def leaving_statuses(line: bytes) -> dict[int, str]:
+    """Return what the node's line says of orders that are gone: oid → ``"filled"``, ``"canceled"``, …."""
+    found: dict[int, str] = {}
+    for match in _LEAVING.finditer(line):
+        oid_at = line.find(_OID, match.end()) + len(_OID)
+        found[int(line[oid_at : line.find(b",", oid_at)])] = match[1].decode()
+    return found
+
+
+def is_readable(line: bytes) -> bool:
+    """Whether a status line with events is in the spelling that the searches above rely on."""
+    return line.endswith(b'"events":[]}') or (_STATUS in line and _TIME in line and _ORDER in line)
+
+
+def attributes_of(status: bytes) -> OrderAttributes:
+    """Decode an opening status kept by ``opening_statuses``; raises FormatError."""
+    try:
+        value = orjson.loads(status)
+        order = value["order"]
+        if value["status"] == "triggered":
+            order = order | {
+                "timestamp": parse_time_ns(value["time"].encode()) // _NS_PER_MS,
+                "triggerCondition": "Triggered",
+                "triggerPx": "0.0",
+                "tif": "Gtc",
+            }
+    except (orjson.JSONDecodeError, KeyError, TypeError, AttributeError) as exc:
+        raise FormatError(f"an order status cannot be read: {exc!r} in {status[:300]!r}") from exc
+    return snapshot_attributes(order)
+
+
+def snapshot_attributes(order: dict[str, Any]) -> OrderAttributes:
+    """The attributes in an order object as snapshots and statuses spell it; raises FormatError."""
+    try:
+        condition = order["triggerCondition"]
+        trigger_price = order["triggerPx"]
+        return OrderAttributes(
+            placed_time_ns=order["timestamp"] * _NS_PER_MS,
+            original_size_e8=parse_e8(order["origSz"]),
+            order_type=order["orderType"],
+            tif=order["tif"] or "",
+            reduce_only=order["reduceOnly"],
+            cloid=order["cloid"] or "",
+            trigger_condition="" if condition == "N/A" else condition,
+            trigger_price="" if trigger_price == "0.0" else trigger_price,
+            is_position_tpsl=order["isPositionTpsl"],
+        )
+    except (KeyError, TypeError, AttributeError) as exc:
+        raise FormatError(f"an order cannot be read: {exc!r} in {order!r:.300}") from exc
