@@ -1,0 +1,35 @@
+"""``hyperstream run``: the daemon in the foreground."""
+
+import sys
+from pathlib import Path
+
+import click
+
+from hyperstream.cli.exits import load_or_exit, run_to_exit_code, set_option
+from hyperstream.logs import set_up
+
+
+@click.command("run")
+@click.option(
+    "--config",
+    "config_file",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="TOML file with the settings; $HYPERSTREAM_CONFIG names it where this is not given.",
+)
+@set_option
+def command(config_file: Path | None, overrides: tuple[str, ...]) -> None:
+    """Read a node's files and serve its order books over gRPC until told to stop.
+
+    The first SIGINT or SIGTERM drains: every stream is told and ends in order. The second forces.
+    Exit code 0 is drained, 1 forced or failed, 2 bad configuration.
+
+    \b
+    Example:  hyperstream run --config /etc/hyperstream/hyperstream.toml
+              hyperstream run --set node.data_dir=~/hl/data --set grpc.listen=0.0.0.0:50051
+    """
+    settings = load_or_exit(config_file, overrides).settings
+    set_up(settings.log)
+    from hyperstream import app
+
+    sys.exit(run_to_exit_code(app.run, settings))
