@@ -12,7 +12,7 @@ from hyperstream.settings.catalogue import Catalogue, Entry, catalogue, sections
 _INTRODUCTION = """\
 # Configuration
 
-<!-- Written by `hyperstream config schema --markdown`; the sentences stand beside the fields in hyperstream/config.py. -->
+<!-- Written by `hyperstream config schema --markdown` from the sentences in hyperstream/config.py. -->
 
 `hyperstream run --config FILE` reads a TOML file. Without `--config` it is the file that
 `$HYPERSTREAM_CONFIG` names, and without that everything has its default. Three layers, the later wins:
