@@ -31,3 +31,15 @@ class SnapshotError(HyperstreamError):
 
 class ServerUnavailable(HyperstreamError):
     """A hyperstream server could not be reached, or ended the stream without a status."""
+
+
+class RpcError(HyperstreamError):
+    """A server answered a call with a status other than OK.
+
+    ``status_name`` is gRPC's name of it (``"NOT_FOUND"``); ``message`` is the server's sentence.
+    """
+
+    def __init__(self, status_name: str, message: str) -> None:
+        super().__init__(f"{status_name}: {message}")
+        self.status_name = status_name
+        self.message = message

@@ -1,0 +1,1 @@
+"""The edges where subscribers connect; one package per protocol."""
