@@ -1,0 +1,66 @@
+"""Fakes for programs that read a node: shipped, because subscribers need them too.
+
+    from hyperstream.testing import FakeNode, TornLine
+
+``FakeNode`` (node.py) holds it together:
+
+    listings   which markets there are, their lots and ticks
+    matching   one market's matching engine; market adds a wandering price and stops
+    exchange   all markets, and the events a block consists of; settlement makes the fills
+    flow       who does what in a block; oddities are the rare things; load says how much
+    lines      the node's JSON text; files and writer put it on disk; faults spoil it
+    snapshot   the L4 snapshot; info and meta serve it and the listings over HTTP
+"""
+
+from hyperstream.testing.faults import (
+    BY_NAME,
+    DIVERGENCES,
+    Divergence,
+    Fault,
+    GarbageLine,
+    LateLines,
+    MissingBlock,
+    RecreatedFile,
+    RepeatedHeights,
+    Rollover,
+    Stall,
+    TornLine,
+    Truncation,
+    VanishedFile,
+    parse_fault,
+)
+from hyperstream.testing.info import InfoFaults
+from hyperstream.testing.load import BUSY, MAINNET, PRESETS, QUIET, Load, preset
+from hyperstream.testing.node import Block, FakeNode
+from hyperstream.testing.orders import TrueBook, TrueOrder
+from hyperstream.testing.writer import PreparedBlock
+
+__all__ = [
+    "BUSY",
+    "BY_NAME",
+    "DIVERGENCES",
+    "MAINNET",
+    "PRESETS",
+    "QUIET",
+    "Block",
+    "Divergence",
+    "FakeNode",
+    "Fault",
+    "GarbageLine",
+    "InfoFaults",
+    "LateLines",
+    "Load",
+    "MissingBlock",
+    "PreparedBlock",
+    "RecreatedFile",
+    "RepeatedHeights",
+    "Rollover",
+    "Stall",
+    "TornLine",
+    "TrueBook",
+    "TrueOrder",
+    "Truncation",
+    "VanishedFile",
+    "parse_fault",
+    "preset",
+]
