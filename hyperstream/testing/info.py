@@ -9,7 +9,7 @@ it is of the height at which it was asked for, because the books were captured t
 import os
 import socket
 import struct
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -59,7 +59,7 @@ async def serve(node: "FakeNode", host: str, port: int) -> AsyncIterator[str]:
 
     listeners = await trio.open_tcp_listeners(port, host=host)
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(trio.serve_listeners, session, listeners)
+        await nursery.start(trio.serve_listeners, session, listeners)
         bound = listeners[0].socket.getsockname()[1]
         yield f"http://{host}:{bound}/info"
         nursery.cancel_scope.cancel()
@@ -78,13 +78,14 @@ class _Session:
         if self._faults.reset:
             self._stream.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             self._stream.socket.close()
+            await trio.lowlevel.checkpoint()
             return
         try:
             async with self._stream:
                 while await self._exchange_one():
                     self._http.start_next_cycle()
         except (trio.BrokenResourceError, h11.ProtocolError):
-            return  # the peer broke off or does not speak HTTP
+            await trio.lowlevel.checkpoint()  # the peer broke off or does not speak HTTP
 
     async def _exchange_one(self) -> bool:
         """Answer one request; False when the connection is over."""
@@ -103,6 +104,7 @@ class _Session:
             elif isinstance(event, h11.EndOfMessage):
                 break
             else:
+                await trio.lowlevel.checkpoint()
                 return False
         assert request is not None
         await self._answer(request, body)
@@ -152,31 +154,28 @@ class _Session:
             self._node.height,
             include_trigger_orders=bool(wanted.get("includeTriggerOrders", False)),
         )
-        slices = list[bytes]()
-        for piece in snapshot.pieces(
-            captured,
-            include_users=bool(wanted.get("includeUsers", False)),
-            include_height=bool(question.get("includeHeightInOutput", False)),
-        ):
-            slices.append(piece)
-            if len(slices) % 8 == 0:
-                await trio.lowlevel.checkpoint()
-        if faults.stale:
-            await self._reply(200, b"null")
-            return
-        try:
-            await self._write_in_place(Path(question["outPath"]), slices)
-        except OSError as exc:
-            await self._reply(500, f"cannot write {question['outPath']}: {exc.strerror}")
-            return
-        if self._http.our_state is h11.SEND_RESPONSE:
+        if not faults.stale:
+            slices = snapshot.pieces(
+                captured,
+                include_users=bool(wanted.get("includeUsers", False)),
+                include_height=bool(question.get("includeHeightInOutput", False)),
+            )
+            try:
+                await self._write_in_place(Path(question["outPath"]), slices)
+            except OSError as exc:
+                await self._reply(500, f"cannot write {question['outPath']}: {exc.strerror}")
+                return
+        if self._http.our_state is not h11.DONE:
             await self._reply(200, b"null")
 
-    async def _write_in_place(self, path: Path, slices: list[bytes]) -> None:
+    async def _write_in_place(self, path: Path, slices: Iterable[bytes]) -> None:
         """Write as the node does: not to the side and renamed, so a reader can see half a file."""
         faults = self._faults
+        half = -1
+        if faults.half_written_seconds:
+            slices = list(slices)
+            half = len(slices) // 2
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
-        half = len(slices) // 2 if faults.half_written_seconds else -1
         try:
             for index, piece in enumerate(slices):
                 if index == half:
@@ -184,10 +183,10 @@ class _Session:
                         await self._reply(200, b"null")
                     await trio.sleep(faults.half_written_seconds)
                 os.write(descriptor, piece)
-                if index % 8 == 0:
-                    await trio.lowlevel.checkpoint()
+                await trio.lowlevel.checkpoint()
         finally:
             os.close(descriptor)
+        await trio.lowlevel.checkpoint()
 
     async def _reply(self, status: int, body: str | bytes) -> None:
         kind = b"text/plain; charset=utf-8" if isinstance(body, str) else b"application/json"

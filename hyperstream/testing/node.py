@@ -9,7 +9,7 @@ The same seed and the same calls give the same bytes, unless the clock is the wa
 """
 
 import time
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from random import Random
@@ -117,9 +117,18 @@ class FakeNode:
             stall_seconds=stall,
         )
 
-    async def run(self, blocks: int | None = None, rate: float = 15.0) -> None:
-        """Make ``blocks`` blocks (None: for ever) in real time, ``rate`` a second; 0 is flat out."""
+    async def run(
+        self,
+        blocks: int | None = None,
+        rate: float = 15.0,
+        on_block: Callable[[Block], object] | None = None,
+    ) -> None:
+        """Make ``blocks`` blocks (None: for ever) in real time, ``rate`` a second; 0 is flat out.
+
+        ``on_block`` is called with each block right after it was written.
+        """
         self._clock.follows_wall = self._follows_wall and rate > 0
+        await trio.lowlevel.checkpoint()
         due = trio.current_time()
         made = 0
         while blocks is None or made < blocks:
@@ -133,6 +142,8 @@ class FakeNode:
                 await trio.lowlevel.checkpoint()
             block = self.step()
             made += 1
+            if on_block is not None:
+                on_block(block)
             if block.stall_seconds and rate > 0:
                 due += block.stall_seconds
 

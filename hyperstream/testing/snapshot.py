@@ -12,7 +12,7 @@ from hyperstream.testing import lines
 from hyperstream.testing.exchange import Exchange
 from hyperstream.testing.orders import Order
 
-SLICE = 1_000  # orders rendered between two chances to do something else
+SLICE = 250  # orders rendered between two chances to do something else
 
 _Entry = tuple[Order, int | str]  # an order and its size, or its text where that may change
 
