@@ -43,7 +43,8 @@ class Aggregation:
 
     def step_e8(self, price_e8: int) -> int:
         """The width of the bucket that holds this price."""
-        return self.mantissa * 10 ** max(0, len(str(price_e8)) - self.significant_figures)
+        power: int = 10 ** max(0, len(str(price_e8)) - self.significant_figures)
+        return self.mantissa * power
 
     def bucket_key(self, key: int) -> int:
         """The key of the bucket that a level's key falls into (see Level: asks are negative).

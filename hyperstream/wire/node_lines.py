@@ -57,7 +57,8 @@ def _parse_second(text: bytes) -> int:
         raise FormatError(f"not a time of the node: {text!r}")
     year, month, day = int(text[0:4]), int(text[5:7]), int(text[8:10])
     hour, minute, second = int(text[11:13]), int(text[14:16]), int(text[17:19])
-    if not (1970 <= year and 1 <= month <= 12 and 1 <= day <= 31 and hour < 24 and minute < 60 and second < 61):
+    is_date = year >= 1970 and 1 <= month <= 12 and 1 <= day <= 31
+    if not (is_date and hour < 24 and minute < 60 and second < 61):
         raise FormatError(f"not a time of the node: {text!r}")
     return timegm((year, month, day, hour, minute, second))
 

@@ -1,0 +1,189 @@
+"""A market as it lives in the engine: its book, how far it is trusted, and its topics."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from attrs import define, field
+
+from hyperstream.engine.topics import (
+    BboTopic,
+    BookTopic,
+    BookVariant,
+    MarketFormats,
+    OrdersTopic,
+    TradesTopic,
+)
+from hyperstream.hub.hub import Hub
+from hyperstream.hub.topic import Topic, WireFormat
+from hyperstream.market.aggregation import AggregatedSide, Aggregation
+from hyperstream.market.book import Book
+from hyperstream.market.updates import (
+    GAP_RESYNC,
+    GAP_SOURCE,
+    BlockStamp,
+    GapNote,
+    MarketName,
+)
+from hyperstream.market.window import AnySide
+from hyperstream.wire.node_blocks import Instrument
+
+LINGER_NS = 30_000_000_000
+
+
+@define(eq=False)
+class LiveMarket:
+    """One market. ``doubt`` says why its book may be wrong, and is empty while it is trusted.
+
+    ``stamp`` is the last block applied to any market: the book stands after that block.
+    ``is_settled`` tells whether the order statuses of all blocks applied have arrived.
+    """
+
+    name: MarketName
+    book: Book
+    hub: Hub
+    formats: MarketFormats
+    stamp: BlockStamp
+    is_settled: Callable[[], bool]
+    chunk_orders: int
+    doubt: str = ""
+    instrument: Instrument | None = None
+    books: dict[BookVariant, BookTopic] = field(factory=dict)
+    bbo: BboTopic | None = None
+    trades: TradesTopic | None = None
+    orders: OrdersTopic | None = None
+    _aggregated: dict[Aggregation, tuple[AggregatedSide, AggregatedSide]] = field(factory=dict)
+
+    @property
+    def symbol(self) -> str:
+        """The node's name of the market."""
+        return self.name.symbol
+
+    @property
+    def is_doubtful(self) -> bool:
+        """Whether the book may be wrong."""
+        return bool(self.doubt)
+
+    def identify(self, instrument: Instrument) -> None:
+        """The info server told what this market is."""
+        self.instrument = instrument
+        if instrument.market_id != self.name.market_id:
+            self.name.market_id = instrument.market_id
+            self.name.protobuf_bytes = None
+
+    def sides(self, aggregation: Aggregation | None) -> tuple[AnySide, AnySide]:
+        """Bids and asks, aggregated if asked for; aggregations are shared."""
+        if aggregation is None:
+            return self.book.sides()
+        sides = self._aggregated.get(aggregation)
+        if sides is None:
+            bids, asks = self.book.sides()
+            sides = AggregatedSide(bids, aggregation), AggregatedSide(asks, aggregation)
+            self._aggregated[aggregation] = sides
+        return sides
+
+    def publish_book(self, stamp: BlockStamp) -> None:
+        """Publish what a block changed in the levels."""
+        bids, asks = self.book.sides()
+        if self.books:
+            for sides in self._aggregated.values():
+                for side in sides:
+                    side.follow()
+            for topic in self.books.values():
+                topic.publish(stamp)
+            for sides in self._aggregated.values():
+                for side in sides:
+                    side.touched.clear()
+        if self.bbo is not None:
+            self.bbo.publish(stamp)
+        bids.touched.clear()
+        asks.touched.clear()
+
+    def book_topic(self, variant: BookVariant) -> BookTopic:
+        """The topic of a variant of the book, made when first asked for."""
+        found = self.books.get(variant)
+        if found is None:
+            topic = self._topic(self.formats.orderbook)
+            found = self.books[variant] = BookTopic(self, variant, topic)
+            topic.snapshots = found
+        return found
+
+    def bbo_topic(self) -> BboTopic:
+        """The topic of the best prices."""
+        if self.bbo is None:
+            self.bbo = BboTopic(self, self._topic(self.formats.bbo))
+            self.bbo.topic.snapshots = self.bbo
+        return self.bbo
+
+    def trades_topic(self) -> TradesTopic:
+        """The topic of the trades."""
+        if self.trades is None:
+            self.trades = TradesTopic(self, self._topic(self.formats.trades))
+        return self.trades
+
+    def orders_topic(self) -> OrdersTopic:
+        """The topic of the orders; from now on the book keeps a journal for it."""
+        if self.orders is None:
+            self.orders = OrdersTopic(self, self._topic(self.formats.orders), self.chunk_orders)
+            self.orders.topic.snapshots = self.orders
+            self.book.journal = []
+        return self.orders
+
+    def _topic(self, wire_format: WireFormat) -> Topic:
+        return Topic(self.name, wire_format, self.hub.next_epoch(), last_used_ns=self.stamp.publish_time_ns)
+
+    def topics(self) -> Iterator[Topic]:
+        """All topics there are."""
+        yield from self.book_topics()
+        if self.trades is not None:
+            yield self.trades.topic
+
+    def book_topics(self) -> Iterator[Topic]:
+        """The topics that depend on the book."""
+        for book in self.books.values():
+            yield book.topic
+        if self.bbo is not None:
+            yield self.bbo.topic
+        if self.orders is not None:
+            yield self.orders.topic
+
+    def doubt_because(self, reason: str) -> None:
+        """The book may be wrong from here on: say so to everybody who follows it."""
+        self.doubt = reason
+        for topic in self.book_topics():
+            topic.tell_gap(self.gap(topic, GAP_SOURCE, reason))
+
+    def replace_book(self, book: Book, reason: str) -> None:
+        """Trust this book from now on; every follower is told and gets a snapshot of it."""
+        if self.orders is not None:
+            book.journal = []
+        self.book = book
+        self.doubt = ""
+        self._aggregated.clear()
+        for variant in self.books.values():
+            variant.reset()
+        for topic in self.book_topics():
+            topic.restart(self.hub.next_epoch(), self.gap(topic, GAP_RESYNC, reason))
+
+    def gap(self, topic: Topic, reason: str, detail: str) -> GapNote:
+        """A gap of unknown size in one of this market's topics."""
+        return GapNote(self.name, topic.epoch, 0, 0, 0, reason, detail)
+
+    def retire_topics(self, now_ns: int) -> None:
+        """Drop topics that nobody has followed for a while; until then a resume point is good."""
+        for topic in self.topics():
+            if topic.cursors:
+                topic.last_used_ns = now_ns
+        oldest_ns = now_ns - LINGER_NS
+        self.books = {
+            variant: book for variant, book in self.books.items() if book.topic.last_used_ns > oldest_ns
+        }
+        used = {variant.aggregation for variant in self.books}
+        self._aggregated = {key: sides for key, sides in self._aggregated.items() if key in used}
+        if self.bbo is not None and self.bbo.topic.last_used_ns <= oldest_ns:
+            self.bbo = None
+        if self.trades is not None and self.trades.topic.last_used_ns <= oldest_ns:
+            self.trades = None
+        if self.orders is not None and self.orders.topic.last_used_ns <= oldest_ns:
+            self.orders = None
+            self.book.journal = None

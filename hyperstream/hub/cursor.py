@@ -1,0 +1,150 @@
+"""Where one subscription stands in one topic."""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import TYPE_CHECKING
+
+from hyperstream.market.updates import GAP_SLOW_CONSUMER, GapNote
+
+if TYPE_CHECKING:
+    from hyperstream.hub.subscription import Subscription
+    from hyperstream.hub.topic import Snapshot, Topic
+
+
+class Stage(Enum):
+    """What a cursor does with an update.
+
+    WAITING for its turn it ignores updates: the snapshot to come will hold them. While a SNAPSHOT
+    is being sent, updates are held behind it. LIVE passes them on.
+    """
+
+    WAITING = 1
+    SNAPSHOT = 2
+    LIVE = 3
+
+
+class Cursor:
+    """One topic of one subscription.
+
+    ``missed_from`` and ``dropped`` describe what a slow subscriber lost, until it has been told;
+    ``preface`` are frames to send before the next snapshot. ``final_sequence`` is where the topic
+    stood when the subscription left it. ``not_before`` is the number of the message that must have
+    been taken before the cursor may begin anew, so that nothing old follows a snapshot.
+    """
+
+    __slots__ = (
+        "dropped",
+        "final_sequence",
+        "held",
+        "held_bytes",
+        "missed_from",
+        "next_frame",
+        "not_before",
+        "preface",
+        "snapshot",
+        "stage",
+        "subscription",
+        "topic",
+    )
+
+    def __init__(self, subscription: Subscription, topic: Topic) -> None:
+        self.subscription = subscription
+        self.topic = topic
+        self.stage = Stage.WAITING
+        self.missed_from = 0
+        self.dropped = 0
+        self.final_sequence = 0
+        self.not_before = 0
+        self.preface: list[bytes] = []
+        self.snapshot: Snapshot | None = None
+        self.next_frame = 0
+        self.held: list[tuple[bytes, int]] = []
+        self.held_bytes = 0
+
+    def offer(self, frame: bytes, sequence: int) -> None:
+        """An update was published."""
+        stage = self.stage
+        if stage is Stage.LIVE:
+            self.subscription.accept(self, frame, sequence)
+        elif stage is Stage.SNAPSHOT:
+            self.held.append((frame, sequence))
+            self.held_bytes += len(frame)
+            self.subscription.held_more()
+        elif self.missed_from:
+            self.dropped += 1
+            self.subscription.dropped += 1
+
+    def tell(self, frame: bytes) -> None:
+        """Something without a sequence was published: a gap of the source."""
+        if self.stage is Stage.LIVE:
+            self.subscription.accept(self, frame, 0)
+        else:
+            self.preface.append(frame)
+
+    def rejoin(self, preface: bytes) -> None:
+        """The topic began a new epoch: tell it, then begin with a snapshot again."""
+        if self.topic.snapshots is None:
+            self.tell(preface)
+            return
+        self.preface.append(preface)
+        self.wait()
+
+    def lose(self, first_sequence: int, count: int) -> None:
+        """``count`` updates from ``first_sequence`` on were dropped before they were sent."""
+        if not self.missed_from:
+            self.missed_from = first_sequence
+        self.dropped += count
+        self.subscription.dropped += count
+
+    def wait(self) -> None:
+        """Go back to waiting for a snapshot (or, without snapshots, for the gap to be told)."""
+        self.stage = Stage.WAITING
+        self.snapshot = None
+        self.held.clear()
+        self.held_bytes = 0
+        self.subscription.join(self)
+
+    def begin(self, snapshot: Snapshot | None) -> list[bytes]:
+        """Stop waiting; returns the frames that come before the snapshot's."""
+        frames = []
+        if self.missed_from:
+            frames.append(self._gap())
+        frames += self.preface
+        self.preface.clear()
+        self.snapshot = snapshot
+        self.next_frame = 0
+        self.stage = Stage.LIVE if snapshot is None else Stage.SNAPSHOT
+        return frames
+
+    def next_snapshot_frame(self) -> bytes | None:
+        """The snapshot's next frame; None after the last."""
+        frame = self.snapshot.frame(self.next_frame) if self.snapshot is not None else None
+        self.next_frame += 1
+        return frame
+
+    def end(self) -> list[bytes]:
+        """The snapshot has been sent; returns the frames that come behind it."""
+        frames = [*self.preface, *(frame for frame, _ in self.held)]
+        self.preface.clear()
+        self.held.clear()
+        self.held_bytes = 0
+        self.snapshot = None
+        self.stage = Stage.LIVE
+        return frames
+
+    def _gap(self) -> bytes:
+        topic = self.topic
+        note = GapNote(
+            name=topic.name,
+            epoch=topic.epoch,
+            from_sequence=self.missed_from,
+            to_sequence=topic.sequence,
+            dropped=self.dropped,
+            reason=GAP_SLOW_CONSUMER,
+            detail="this subscriber read too slowly; what waited for it was dropped",
+        )
+        self.missed_from = 0
+        self.dropped = 0
+        self.subscription.gaps += 1
+        return topic.wire_format.gap(note)

@@ -1,0 +1,91 @@
+"""The hub: every subscription there is, and the end of a block."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+
+from attrs import define, field, frozen
+
+from hyperstream.hub.contracts import DEFAULT_LIMITS, SUBSCRIPTIONS
+from hyperstream.hub.subscription import Contract, OutboxLimits, Subscription
+from hyperstream.hub.topic import WireFormat
+from hyperstream.market.updates import NoticeNote
+
+_EPOCHS_PER_SECOND = 20
+
+
+@frozen
+class HubStatistics:
+    """Subscriptions now, and what happened by cause since the start."""
+
+    subscriptions: int
+    counts: dict[str, int]
+
+
+@define(eq=False)
+class Hub:
+    """Opens subscriptions and tells those with news when a block ends.
+
+    ``start_seconds`` is the wall clock at the start of the process: epochs rise from there, so a
+    resume point of an earlier run never fits by accident.
+    """
+
+    start_seconds: int
+    subscriptions: dict[Subscription, None] = field(factory=dict)
+    counts: Counter[str] = field(factory=Counter)
+    _epochs: int = 0
+    _marked: dict[Subscription, None] = field(factory=dict)
+
+    def next_epoch(self) -> int:
+        """A number never given before, not even by an earlier run."""
+        self._epochs += 1
+        return (self.start_seconds << _EPOCHS_PER_SECOND) + self._epochs
+
+    def subscribe(
+        self,
+        contract: Contract,
+        wire_format: WireFormat,
+        wake: Callable[[], None],
+        limits: OutboxLimits = DEFAULT_LIMITS,
+    ) -> Subscription:
+        """Open a subscription without topics; ``wake`` is called when there is something to take."""
+        subscription = SUBSCRIPTIONS[contract](self, wire_format, limits, wake)
+        self.subscriptions[subscription] = None
+        return subscription
+
+    def mark(self, subscription: Subscription) -> None:
+        """This subscription has something to flush."""
+        if subscription in self.subscriptions:
+            self._marked[subscription] = None
+
+    def flush(self) -> None:
+        """A block ended: hand what was published to the subscriptions' servers."""
+        if self._marked:
+            marked = self._marked
+            self._marked = {}
+            for subscription in marked:
+                subscription.flush()
+
+    def forget(self, subscription: Subscription) -> None:
+        """This subscription takes no more updates."""
+        self.subscriptions.pop(subscription, None)
+        self._marked.pop(subscription, None)
+
+    def notify_all(self, note: NoticeNote) -> None:
+        """Tell every subscriber something about its stream."""
+        for subscription in list(self.subscriptions):
+            subscription.notify(note)
+
+    def finish(self) -> None:
+        """Nothing will be published any more: every stream ends behind what waits for it."""
+        for subscription in list(self.subscriptions):
+            subscription.finish()
+
+    def count(self, cause: str) -> None:
+        """Count something that happened to a subscriber."""
+        self.counts[cause] += 1
+
+    def statistics(self) -> HubStatistics:
+        """What there is and what happened."""
+        return HubStatistics(len(self.subscriptions), dict(self.counts))

@@ -1,0 +1,248 @@
+"""A subscription: the topics of one subscriber, under one delivery contract.
+
+The publisher calls ``accept`` for each update and ``flush`` at a block's end; the server calls
+``take`` whenever its peer can take a message, and is woken through ``wake`` when there is one
+again. Neither waits for the other, and both are plain calls of one thread.
+
+Snapshots are made when they are taken, a bounded piece at a time, in turn with live updates: a
+subscriber of every market, or of a book of 50,000 orders, holds up nobody.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from enum import Enum
+from typing import TYPE_CHECKING
+
+from attrs import define, field, frozen
+
+from hyperstream.hub.cursor import Cursor, Stage
+from hyperstream.market.updates import GAP_RESTART, GapNote, NoticeNote, ResumePoint
+
+if TYPE_CHECKING:
+    from hyperstream.hub.hub import Hub
+    from hyperstream.hub.topic import Topic, WireFormat
+
+SNAPSHOT_MESSAGE_BYTES = 64 * 1024
+
+
+class Contract(Enum):
+    """What happens to a subscriber that reads too slowly (docs/architecture.md, "Delivery contracts")."""
+
+    LOSSLESS = "lossless"
+    RESYNC = "resync"
+    CONFLATE = "conflate"
+
+
+@frozen
+class OutboxLimits:
+    """How much may wait for one subscriber."""
+
+    max_messages: int = 1000
+    max_bytes: int = 1_048_576
+
+
+@frozen
+class SubscriptionStatistics:
+    """What one subscription did: messages and bytes taken and waiting, and what it lost."""
+
+    topics: int
+    waiting_messages: int
+    waiting_bytes: int
+    taken_messages: int
+    taken_bytes: int
+    dropped: int
+    merged: int
+    gaps: int
+
+
+@define(eq=False)
+class Subscription(ABC):
+    """What all contracts share.
+
+    ``is_finished`` means that nothing will ever come again once ``take`` returns None; ``cut``
+    then says why, if the subscriber was at fault.
+    """
+
+    hub: Hub
+    wire_format: WireFormat
+    limits: OutboxLimits
+    wake: Callable[[], None]
+    cursors: dict[Topic, Cursor] = field(factory=dict)
+    is_finished: bool = False
+    cut: str = ""
+    taken_messages: int = 0
+    taken_bytes: int = 0
+    dropped: int = 0
+    merged: int = 0
+    gaps: int = 0
+    _joining: dict[Cursor, None] = field(factory=dict)
+    _is_snapshot_turn: bool = True
+
+    @abstractmethod
+    def accept(self, cursor: Cursor, frame: bytes, sequence: int) -> None:
+        """An update (or, with sequence 0, a gap) of a live cursor."""
+
+    @abstractmethod
+    def held_more(self) -> None:
+        """An update was put behind the snapshot that is being sent."""
+
+    @abstractmethod
+    def flush(self) -> None:
+        """A block ended: what was accepted may be taken."""
+
+    @abstractmethod
+    def notify(self, note: NoticeNote) -> None:
+        """Tell the subscriber something about its stream, behind what waits already.
+
+        The resume points are filled in when the notice is taken.
+        """
+
+    @abstractmethod
+    def _take_live(self) -> bytes | None:
+        """The next message that is not a snapshot."""
+
+    @abstractmethod
+    def _join_after(self, cursor: Cursor) -> int:
+        """The number of the message after which nothing old of this cursor is left."""
+
+    @abstractmethod
+    def _taken_number(self) -> int:
+        """The number of the last message taken."""
+
+    @abstractmethod
+    def _first_waiting(self) -> dict[Cursor, int]:
+        """The first sequence that waits, for each cursor that has something waiting."""
+
+    @property
+    @abstractmethod
+    def waiting(self) -> tuple[int, int]:
+        """How many messages and bytes wait."""
+
+    def attach(self, topic: Topic, resume: ResumePoint | None = None) -> None:
+        """Add a topic: from a resume point without a hole if possible, else from a snapshot."""
+        if topic in self.cursors or self.is_finished:
+            return
+        cursor = self.cursors[topic] = Cursor(self, topic)
+        topic.cursors.append(cursor)
+        if resume is not None:
+            missed = topic.since(resume.sequence) if resume.epoch == topic.epoch else None
+            if missed is not None:
+                cursor.begin(None)
+                for sequence, frame in enumerate(missed, start=resume.sequence + 1):
+                    self.accept(cursor, frame, sequence)
+                return
+            cursor.preface.append(self.wire_format.gap(_restart_note(topic, resume)))
+            self.gaps += 1
+        if topic.snapshots is None and not cursor.preface:
+            cursor.begin(None)
+        else:
+            self.join(cursor)
+
+    def join(self, cursor: Cursor) -> None:
+        """Give the cursor its turn to begin, once what waits of it has been taken."""
+        cursor.not_before = self._join_after(cursor)
+        self._joining[cursor] = None
+        self.hub.mark(self)
+
+    def leave_topics(self) -> None:
+        """Take no more updates; what waits, and snapshots that were promised, can still be taken."""
+        for topic, cursor in self.cursors.items():
+            cursor.final_sequence = topic.sequence
+            topic.cursors.remove(cursor)
+        self.hub.forget(self)
+
+    def finish(self) -> None:
+        """No update will come any more: what waits is the rest."""
+        if not self.is_finished:
+            self.flush()
+            if not self.is_finished:
+                self.is_finished = True
+                self.leave_topics()
+            self.wake()
+
+    def resume_points(self) -> tuple[ResumePoint, ...]:
+        """Where to continue after all that was taken, one per topic that has begun."""
+        points = []
+        first_waiting = self._first_waiting()
+        for topic, cursor in self.cursors.items():
+            if cursor.missed_from:
+                sequence = cursor.missed_from - 1
+            elif cursor.stage is not Stage.LIVE:
+                continue
+            elif cursor in first_waiting:
+                sequence = first_waiting[cursor] - 1
+            else:
+                sequence = cursor.final_sequence if self.is_finished else topic.sequence
+            points.append(ResumePoint(topic.name.symbol, topic.epoch, sequence))
+        return tuple(points)
+
+    def take(self) -> bytes | None:
+        """The next message for the subscriber, None if there is none now.
+
+        Live updates and pieces of snapshots take turns, so neither waits for all of the other.
+        """
+        turn = (self._take_snapshots, self._take_live)
+        for take in turn if self._is_snapshot_turn else reversed(turn):
+            message = take()
+            if message is not None:
+                self._is_snapshot_turn = take != self._take_snapshots
+                self.taken_messages += 1
+                self.taken_bytes += len(message)
+                return message
+        return None
+
+    def _take_snapshots(self) -> bytes | None:
+        """Pieces of snapshots of about SNAPSHOT_MESSAGE_BYTES, and what was held behind them."""
+        if not self._joining:
+            return None
+        frames: list[bytes] = []
+        size = 0
+        for cursor in list(self._joining):
+            if cursor.stage is Stage.WAITING:
+                if cursor.not_before > self._taken_number():
+                    continue
+                snapshot = cursor.topic.snapshot()
+                if snapshot is None and cursor.topic.snapshots is not None:
+                    self.hub.mark(self)  # none can be made now: try again when a block has ended
+                    continue
+                frames += cursor.begin(snapshot)
+            while size < SNAPSHOT_MESSAGE_BYTES:
+                frame = cursor.next_snapshot_frame()
+                if frame is None:
+                    frames += cursor.end()
+                    del self._joining[cursor]
+                    break
+                frames.append(frame)
+                size += len(frame)
+            if size >= SNAPSHOT_MESSAGE_BYTES:
+                break
+        return b"".join(frames) if frames else None
+
+    def statistics(self) -> SubscriptionStatistics:
+        """What it did so far."""
+        messages, size = self.waiting
+        return SubscriptionStatistics(
+            topics=len(self.cursors),
+            waiting_messages=messages,
+            waiting_bytes=size,
+            taken_messages=self.taken_messages,
+            taken_bytes=self.taken_bytes,
+            dropped=self.dropped,
+            merged=self.merged,
+            gaps=self.gaps,
+        )
+
+
+def _restart_note(topic: Topic, resume: ResumePoint) -> GapNote:
+    is_same = resume.epoch == topic.epoch and resume.sequence <= topic.sequence
+    return GapNote(
+        name=topic.name,
+        epoch=topic.epoch,
+        from_sequence=resume.sequence + 1 if is_same else 0,
+        to_sequence=topic.sequence if is_same else 0,
+        dropped=topic.sequence - resume.sequence if is_same else 0,
+        reason=GAP_RESTART,
+        detail=f"the resume point {'is too old' if is_same else 'belongs to an earlier epoch'}",
+    )
