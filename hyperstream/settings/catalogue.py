@@ -74,9 +74,10 @@ def nearest(name: str, entries: Catalogue) -> str:
         if guess := elsewhere or close:
             return f"; did you mean {guess[0]}?"
         return f"; [{section}] has {', '.join(keys)}"
-    close = (
-        difflib.get_close_matches(name, entries, n=1) if dot else difflib.get_close_matches(name, names, n=1)
-    )
+    if name in names:
+        example = next(full for full in entries if full.startswith(f"{name}."))
+        return f"; it is a section, name a key of it as in {example}"
+    close = difflib.get_close_matches(name, entries if dot else names, n=1)
     by_key = [entry.name for entry in entries.values() if entry.key == (key or name)]
     if guess := close or by_key:
         return f"; did you mean {guess[0]}?"

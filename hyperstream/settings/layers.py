@@ -41,29 +41,32 @@ class Reading:
         shown = given.shown_name or given.name
         entry = self.catalogue.get(given.name)
         if entry is None:
-            self.problems.append(
-                f"{given.origin}: {shown} is not a setting{nearest(given.name, self.catalogue)}"
-            )
+            self._tell(f"{given.origin}: {shown} is not a setting{nearest(given.name, self.catalogue)}")
             return
         try:
             self.values[given.name] = entry.about.kind.parse(given.value, given.base)
         except ValueError as exc:
-            self.problems.append(f"{given.origin}: {given.name} {exc}")
+            self._tell(f"{given.origin}: {given.name} {exc}")
             return
         self.origins[given.name] = given.origin
+
+    def _tell(self, problem: str) -> None:
+        """Keep a problem as one line; what does not print, a newline say, is escaped."""
+        escaped = (char if char.isprintable() else repr(char)[1:-1] for char in problem)
+        self.problems.append("".join(escaped))
 
     def take_file(self, path: Path) -> None:
         """Read a TOML file; a file that cannot be read is a problem like any other."""
         try:
             table = tomllib.loads(path.read_bytes().decode())
         except FileNotFoundError:
-            self.problems.append(f"{path}: there is no such file")
+            self._tell(f"{path}: there is no such file")
         except OSError as exc:
-            self.problems.append(f"{path}: cannot be read: {exc.strerror}")
+            self._tell(f"{path}: cannot be read: {exc.strerror}")
         except UnicodeDecodeError as exc:
-            self.problems.append(f"{path}: is not UTF-8 text (byte {exc.start})")
+            self._tell(f"{path}: is not UTF-8 text (byte {exc.start})")
         except tomllib.TOMLDecodeError as exc:
-            self.problems.append(f"{path}: is not TOML: {exc}")
+            self._tell(f"{path}: is not TOML: {exc}")
         else:
             for given in self._from_table(table, path):
                 self.take(given)
@@ -74,9 +77,7 @@ class Reading:
         for variable in sorted(environ):
             origin = f"environment variable {variable}"
             if variable in single and variable not in single.values():
-                self.problems.append(
-                    f"{origin}: has one underscore too few; did you mean {single[variable]}?"
-                )
+                self._tell(f"{origin}: has one underscore too few; did you mean {single[variable]}?")
             elif variable.startswith(PREFIX) and "__" in variable:
                 name = variable.removeprefix(PREFIX).lower().replace("__", ".", 1)
                 self.take(self._from_text(name, environ[variable], origin))
@@ -87,7 +88,7 @@ class Reading:
             name, equals, value = text.partition("=")
             origin = f"--set {text}"
             if not equals:
-                self.problems.append(f"{origin}: must be KEY=VALUE, as in node.enabled=false")
+                self._tell(f"{origin}: must be KEY=VALUE, as in node.enabled=false")
             else:
                 self.take(self._from_text(name.strip(), value.strip(), origin))
 
@@ -99,9 +100,7 @@ class Reading:
                 shown = f"[{section}]" if isinstance(content, dict) else section
                 yield Given(section, None, str(path), base, shown)
             elif not isinstance(content, dict):
-                self.problems.append(
-                    f"{path}: {section} must be a table ([{section}]), not {describe(content)}"
-                )
+                self._tell(f"{path}: {section} must be a table ([{section}]), not {describe(content)}")
             else:
                 for key, value in content.items():
                     yield Given(f"{section}.{key}", value, str(path), base)

@@ -1,0 +1,283 @@
+"""Logs: where they go, how they look, what happens to repeated causes and to lines that cannot be written."""
+
+import io
+import json
+import logging
+import os
+import sys
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import structlog
+from structlog.testing import CapturingLogger
+
+from hyperstream.config import LogSettings
+from hyperstream.logs import MAX_CAUSES, LogOnce, set_up
+
+
+@pytest.fixture(autouse=True)
+def put_back() -> Iterator[None]:
+    """Leave structlog, logging and warnings as they were."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    root.handlers.clear()  # pytest's own stumble over the broken record below
+    yield
+    root.handlers[:] = handlers
+    root.setLevel(level)
+    logging.captureWarnings(capture=False)
+    structlog.reset_defaults()
+
+
+class Terminal(io.StringIO):
+    """A stream that says it is a terminal."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+class FullDisk(io.StringIO):
+    """A stream whose writes fail while ``is_full``."""
+
+    is_full = True
+
+    def write(self, text: str) -> int:
+        if self.is_full:
+            raise OSError(28, "No space left on device")
+        return super().write(text)
+
+
+def json_lines(stream: io.StringIO) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in stream.getvalue().splitlines()]
+
+
+def test_lines_are_json_where_there_is_no_terminal() -> None:
+    stream = io.StringIO()
+    set_up(LogSettings(), stream=stream)
+    structlog.get_logger("hyperstream.engine").info("block applied", height=985_000_001)
+    (line,) = json_lines(stream)
+    assert line.pop("time").endswith("Z")
+    assert line == {
+        "level": "info",
+        "logger": "hyperstream.engine",
+        "event": "block applied",
+        "height": 985_000_001,
+    }
+
+
+def test_lines_are_text_with_colours_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    stream = Terminal()
+    set_up(LogSettings(), stream=stream)
+    structlog.get_logger("hyperstream.engine").info("block applied", height=7)
+    assert "block applied" in stream.getvalue()
+    assert "\x1b[" in stream.getvalue()
+
+
+def test_no_color_is_honoured(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NO_COLOR", "1")
+    stream = Terminal()
+    set_up(LogSettings(), stream=stream)
+    structlog.get_logger("hyperstream.engine").info("block applied")
+    assert "\x1b[" not in stream.getvalue()
+
+
+@pytest.mark.parametrize(("form", "is_json"), [("json", True), ("text", False)])
+def test_the_setting_beats_the_terminal(form: str, is_json: bool) -> None:
+    stream = Terminal() if is_json else io.StringIO()
+    set_up(LogSettings(format=form), stream=stream)
+    structlog.get_logger("hyperstream.x").warning("told")
+    assert stream.getvalue().startswith("{") is is_json
+
+
+def test_under_the_journal_lines_carry_their_priority(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    with (tmp_path / "journal").open("w+") as stream:
+        status = os.fstat(stream.fileno())
+        monkeypatch.setenv("JOURNAL_STREAM", f"{status.st_dev}:{status.st_ino}")
+        set_up(LogSettings(), stream=stream)
+        log = structlog.get_logger("hyperstream.x")
+        log.warning("first")
+        log.error("second")
+        log.critical("third")
+        lines = (tmp_path / "journal").read_text().splitlines()
+    assert [line[:4] for line in lines] == ["<4>{", "<3>{", "<2>{"]
+
+
+def test_another_streams_journal_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("JOURNAL_STREAM", "1:2")
+    stream = io.StringIO()
+    set_up(LogSettings(), stream=stream)
+    structlog.get_logger("hyperstream.x").warning("told")
+    assert json_lines(stream)[0]["event"] == "told"
+
+
+def test_less_important_events_are_left_out() -> None:
+    stream = io.StringIO()
+    set_up(LogSettings(level="warning"), stream=stream)
+    log = structlog.get_logger("hyperstream.x")
+    log.info("not told")
+    log.warning("told")
+    assert [line["event"] for line in json_lines(stream)] == ["told"]
+
+
+def test_libraries_are_heard_from_warning_up() -> None:
+    stream = io.StringIO()
+    set_up(LogSettings(level="debug"), stream=stream)
+    logging.getLogger("httpx").info("HTTP Request: POST")
+    logging.getLogger("grpclib.server").warning("connection %s lost", 5)
+    logging.getLogger("asyncio").error("took %d", "text, so this does not fit")
+    lines = json_lines(stream)
+    assert [(line["logger"], line["level"]) for line in lines] == [
+        ("grpclib.server", "warning"),
+        ("asyncio", "error"),
+    ]
+    assert lines[0]["event"] == "connection 5 lost"
+    assert "do not fit" in lines[1]["event"]
+
+
+def test_warnings_of_python_become_log_lines() -> None:
+    stream = io.StringIO()
+    set_up(LogSettings(), stream=stream)
+    with warnings.catch_warnings():
+        warnings.simplefilter("always")
+        logging.captureWarnings(capture=False)
+        logging.captureWarnings(capture=True)
+        warnings.warn("old spelling", DeprecationWarning, stacklevel=1)
+    assert "old spelling" in json_lines(stream)[0]["event"]
+
+
+def test_exceptions_carry_their_traceback() -> None:
+    stream = io.StringIO()
+    set_up(LogSettings(), stream=stream)
+    try:
+        raise ValueError("odd size")
+    except ValueError:
+        structlog.get_logger("hyperstream.x").exception("line skipped")
+    assert "ValueError: odd size" in json_lines(stream)[0]["exception"]
+
+
+def test_any_field_can_be_written() -> None:
+    stream = io.StringIO()
+    set_up(LogSettings(), stream=stream)
+    fields: dict[str, Any] = {"big": 2**70, "path": Path("/x"), "half": "\ud800", "table": {3: b"x"}}
+    structlog.get_logger("hyperstream.x").warning("odd", **fields)
+    (line,) = json_lines(stream)
+    assert line["big"] == 2**70
+    assert "/x" in line["path"]
+
+
+def test_set_up_again_moves_loggers_made_before_and_keeps_libraries_single() -> None:
+    first, second = io.StringIO(), io.StringIO()
+    log = structlog.get_logger("hyperstream.x")
+    set_up(LogSettings(), stream=first)
+    log.warning("to the first")
+    set_up(LogSettings(), stream=second)
+    log.warning("to the second")
+    logging.getLogger("httpx").warning("library")
+    assert [line["event"] for line in json_lines(first)] == ["to the first"]
+    assert [line["event"] for line in json_lines(second)] == ["to the second", "library"]
+
+
+def test_standard_error_is_where_logs_go(monkeypatch: pytest.MonkeyPatch) -> None:
+    stream = io.StringIO()
+    monkeypatch.setattr(sys, "stderr", stream)
+    set_up(LogSettings())
+    structlog.get_logger("hyperstream.x").warning("told")
+    assert json_lines(stream)[0]["event"] == "told"
+
+
+def test_lines_that_cannot_be_written_are_counted_and_told_later() -> None:
+    stream = FullDisk()
+    set_up(LogSettings(), stream=stream)
+    log = structlog.get_logger("hyperstream.x")
+    log.warning("lost")
+    log.warning("lost too")
+    stream.is_full = False
+    log.warning("told")
+    told, line = stream.getvalue().splitlines()
+    assert told == "2 log lines before this one could not be written"
+    assert json.loads(line)["event"] == "told"
+
+
+def test_a_closed_stream_does_not_end_the_daemon() -> None:
+    stream = io.StringIO()
+    set_up(LogSettings(), stream=stream)
+    stream.close()
+    structlog.get_logger("hyperstream.x").warning("nobody hears this")
+
+
+def test_characters_the_stream_lacks_are_escaped() -> None:
+    raw = io.BytesIO()
+    set_up(LogSettings(), stream=io.TextIOWrapper(raw, encoding="ascii", write_through=True))
+    structlog.get_logger("hyperstream.x").warning("größer")
+    assert b"gr\\xf6\\xdfer" in raw.getvalue()
+
+
+class Clock:
+    """Seconds that a test moves."""
+
+    now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def said() -> CapturingLogger:
+    return CapturingLogger()
+
+
+def events(said: CapturingLogger) -> list[tuple[Any, ...]]:
+    return [(call.args[0], call.kwargs) for call in said.calls]
+
+
+def test_a_cause_is_logged_once_and_then_counted(said: CapturingLogger) -> None:
+    clock = Clock()
+    once = LogOnce(said, clock)
+    for height in range(1000):
+        once.warning("line skipped", height=height)
+    assert events(said) == [("line skipped", {"height": 0})]
+    assert once.count("line skipped") == 1000
+
+
+def test_a_repeated_cause_is_told_again_after_a_minute_with_its_count(said: CapturingLogger) -> None:
+    clock = Clock()
+    once = LogOnce(said, clock)
+    once.warning("line skipped", height=0)
+    for height in range(1, 6):
+        clock.now = 59.0 if height < 5 else 60.0
+        once.warning("line skipped", height=height)
+    assert events(said)[1:] == [("line skipped", {"height": 5, "times": 5, "times_in_all": 6})]
+    once.warning("line skipped", height=6)
+    assert len(said.calls) == 2, "the minute begins anew"
+
+
+def test_causes_are_told_apart(said: CapturingLogger) -> None:
+    once = LogOnce(said, Clock())
+    for symbol in ("BTC", "ETH", "BTC"):
+        once.warning("market doubtful", cause=symbol, symbol=symbol)
+    assert [fields["symbol"] for _, fields in events(said)] == ["BTC", "ETH"]
+    assert once.count("market doubtful", "BTC") == 2
+    assert once.count("never happened") == 0
+
+
+def test_flush_says_what_was_only_counted(said: CapturingLogger) -> None:
+    once = LogOnce(said, Clock())
+    once.warning("seen once")
+    once.warning("seen twice")
+    once.warning("seen twice")
+    once.flush()
+    once.flush()
+    assert events(said)[2:] == [("seen twice", {"times": 1, "times_in_all": 2})]
+
+
+def test_endless_causes_are_bounded_and_still_counted(said: CapturingLogger) -> None:
+    once = LogOnce(said, Clock())
+    for cause in range(MAX_CAUSES + 500):
+        once.warning("odd line", cause=cause)
+    assert len(said.calls) == MAX_CAUSES + 1
+    assert once.count("odd line") == 500
