@@ -35,7 +35,7 @@ LINGER_NS = 30_000_000_000
 class LiveMarket:
     """One market. ``doubt`` says why its book may be wrong, and is empty while it is trusted.
 
-    ``stamp`` is the last block applied to any market: the book stands after that block.
+    ``current_stamp`` tells the last block applied to any market: the book stands after that block.
     ``is_settled`` tells whether the order statuses of all blocks applied have arrived.
     """
 
@@ -43,7 +43,7 @@ class LiveMarket:
     book: Book
     hub: Hub
     formats: MarketFormats
-    stamp: BlockStamp
+    current_stamp: Callable[[], BlockStamp]
     is_settled: Callable[[], bool]
     chunk_orders: int
     doubt: str = ""
@@ -53,6 +53,11 @@ class LiveMarket:
     trades: TradesTopic | None = None
     orders: OrdersTopic | None = None
     _aggregated: dict[Aggregation, tuple[AggregatedSide, AggregatedSide]] = field(factory=dict)
+
+    @property
+    def stamp(self) -> BlockStamp:
+        """The block the book stands after."""
+        return self.current_stamp()
 
     @property
     def symbol(self) -> str:

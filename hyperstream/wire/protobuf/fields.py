@@ -4,9 +4,7 @@ A field is a tag, ``number << 3 | wire type``, and a value; numbers are little-e
 varints. A message inside a message is a length and its bytes, so encoded parts can be joined.
 """
 
-_SMALL = [bytes((n,)) for n in range(0x80)] + [
-    bytes((n & 0x7F | 0x80, n >> 7)) for n in range(0x80, 0x4000)
-]
+_SMALL = [bytes((n,)) for n in range(0x80)] + [bytes((n & 0x7F | 0x80, n >> 7)) for n in range(0x80, 0x4000)]
 
 
 def varint(value: int) -> bytes:

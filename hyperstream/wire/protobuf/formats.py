@@ -74,9 +74,7 @@ class ProtobufFormat:
 
     def heartbeat(self, publish_time_ns: int, height: int) -> bytes:
         """The frame of a heartbeat."""
-        return event_frame(
-            self.heartbeat_number, varint_field(1, publish_time_ns) + varint_field(2, height)
-        )
+        return event_frame(self.heartbeat_number, varint_field(1, publish_time_ns) + varint_field(2, height))
 
     def merged(self, frame: bytes, count: int) -> bytes:
         """The same frame, saying that it replaced ``count`` others."""

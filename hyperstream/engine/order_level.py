@@ -1,0 +1,184 @@
+"""Order-level updates: the changes of a block, joined with the statuses that explain them.
+
+Levels are published when a block's diffs are in. The statuses of the same block are another, five
+times larger file and come later; they tell what an order is (client id, time in force, …) and why
+it left. So order-level changes wait for them, in the order of the blocks, but not for ever: after
+``patience_ns`` they go out without, and the attributes follow when they come.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+
+import structlog
+from attrs import define, field
+
+from hyperstream.engine.live_market import LiveMarket
+from hyperstream.errors import FormatError
+from hyperstream.market.book import JournalEntry
+from hyperstream.market.order import Order
+from hyperstream.market.updates import BlockStamp
+from hyperstream.wire.node_blocks import StatusBlock
+from hyperstream.wire.statuses import is_readable, leaving_statuses, opening_statuses
+
+log = structlog.get_logger("hyperstream.engine")
+
+MAX_EARLY_BLOCKS = 1_000
+MAX_REMEMBERED_BLOCKS = 256
+
+
+@define(eq=False)
+class PendingBlock:
+    """A block whose diffs are applied. ``added`` are the orders that still lack their status."""
+
+    stamp: BlockStamp
+    added: dict[int, Order]
+    changes: list[tuple[LiveMarket, list[JournalEntry]]]
+
+
+@define(eq=False)
+class OrderLevel:
+    """Joins the diffs of each block with its statuses. ``counts`` by cause."""
+
+    patience_ns: int
+    counts: Counter[str] = field(factory=Counter)
+    _expects_statuses: bool = False
+    _pending: deque[PendingBlock] = field(factory=deque)
+    _published: deque[PendingBlock] = field(factory=lambda: deque(maxlen=MAX_REMEMBERED_BLOCKS))
+    _early: dict[int, list[StatusBlock]] = field(factory=dict)
+    _last_status_height: int = 0
+
+    def expect_statuses(self, is_expected: bool) -> None:
+        """Whether the node writes order statuses at all; without, nothing waits for them."""
+        self._expects_statuses = is_expected
+        if not is_expected:
+            self._publish_all()
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether the statuses of all blocks applied have come."""
+        return not self._pending
+
+    def add_block(
+        self,
+        stamp: BlockStamp,
+        added: dict[int, Order],
+        changes: list[tuple[LiveMarket, list[JournalEntry]]],
+    ) -> None:
+        """A block's diffs were applied: its changes go out once its statuses are here."""
+        block = PendingBlock(stamp, added, changes)
+        if not self._expects_statuses:
+            self._publish(block, {})
+            return
+        self._pending.append(block)
+        early = self._early.pop(stamp.height, None)
+        if early is not None:
+            for statuses in early:
+                self._join(statuses)
+        elif stamp.height < self._last_status_height:
+            self._publish_before(stamp.height + 1)
+
+    def add_statuses(self, statuses: StatusBlock) -> None:
+        """The statuses of a block, which may be ahead of its diffs or behind them."""
+        newest = self._pending[-1] if self._pending else self._published[-1] if self._published else None
+        if newest is None or statuses.height > newest.stamp.height:
+            self._early.setdefault(statuses.height, []).append(statuses)
+            if len(self._early) > MAX_EARLY_BLOCKS:
+                self._early.pop(next(iter(self._early)))
+                self.counts["statuses without diffs"] += 1
+        else:
+            self._join(statuses)
+        self._last_status_height = max(self._last_status_height, statuses.height)
+        self._publish_before(statuses.height)
+
+    def _join(self, statuses: StatusBlock) -> None:
+        """Give the orders of the block their statuses and publish what waited for them."""
+        height = statuses.height
+        opening, leaving = self._read(statuses)
+        self._publish_before(height)
+        if self._pending and self._pending[0].stamp.height == height:
+            block = self._pending.popleft()
+            self._attach(block, opening)
+            self._publish(block, leaving)
+            return
+        for block in reversed(self._published):
+            if block.stamp.height == height:
+                self._tell_late(block, self._attach(block, opening))
+                return
+        self.counts["statuses without diffs"] += 1
+
+    def _read(self, statuses: StatusBlock) -> tuple[dict[int, bytes], dict[int, str]]:
+        opening: dict[int, bytes] = {}
+        leaving: dict[int, str] = {}
+        wants_leaving = any(block.changes for block in self._pending)
+        for line in statuses.lines:
+            try:
+                if not is_readable(line):
+                    raise FormatError(f"no order status in {line[:200]!r}")
+                opening.update(opening_statuses(line))
+                if wants_leaving:
+                    leaving.update(leaving_statuses(line))
+            except (FormatError, ValueError) as exc:
+                if not self.counts["unreadable statuses"]:
+                    log.warning("order statuses cannot be read", height=statuses.height, error=str(exc))
+                self.counts["unreadable statuses"] += 1
+        return opening, leaving
+
+    def _attach(self, block: PendingBlock, opening: dict[int, bytes]) -> list[Order]:
+        """Hand the statuses to the block's new orders; returns those that got one."""
+        given: list[Order] = []
+        added = block.added
+        for oid, status in opening.items():
+            order = added.pop(oid, None)
+            if order is not None:
+                order.attributes = status
+                given.append(order)
+        return given
+
+    def _tell_late(self, block: PendingBlock, orders: list[Order]) -> None:
+        """The block was published without these attributes: send them after it."""
+        self.counts["late statuses"] += len(orders)
+        for market, entries in block.changes:
+            if market.orders is None:
+                continue
+            mine = {id(order.level): None for _, order, _ in entries}
+            late = [order for order in orders if id(order.level) in mine]
+            if late:
+                market.orders.publish(block.stamp, [], {}, late)
+
+    def _publish(self, block: PendingBlock, leaving: dict[int, str]) -> None:
+        self._published.append(block)
+        for market, entries in block.changes:
+            if market.orders is not None:
+                market.orders.publish(block.stamp, entries, leaving, [])
+
+    def _publish_before(self, height: int) -> None:
+        """Publish what waits for statuses of lower heights: they have none, or lost them."""
+        while self._pending and self._pending[0].stamp.height < height:
+            self._publish(self._pending.popleft(), {})
+
+    def _publish_all(self) -> None:
+        while self._pending:
+            self._publish(self._pending.popleft(), {})
+
+    def give_up_waiting(self, now_ns: int) -> None:
+        """Publish what has waited longer than ``patience_ns`` for its statuses."""
+        while self._pending and now_ns - self._pending[0].stamp.publish_time_ns > self.patience_ns:
+            if not self.counts["statuses overdue"]:
+                log.warning(
+                    "order statuses are overdue; orders are published without their attributes until they come",
+                    height=self._pending[0].stamp.height,
+                )
+            self.counts["statuses overdue"] += 1
+            self._publish(self._pending.popleft(), {})
+
+    def forget_market(self, market: LiveMarket) -> None:
+        """The market's book was replaced: what waits of it belongs to the old one."""
+        for block in self._pending:
+            block.changes = [change for change in block.changes if change[0] is not market]
+
+    def clear(self) -> None:
+        """All books were replaced."""
+        self._pending.clear()
+        self._published.clear()
+        self._early.clear()

@@ -1,0 +1,114 @@
+"""Books from L4 snapshots: all at the start, doubtful ones later.
+
+A repair has to meet the stream exactly: the snapshot is of some height that was passed, or will
+be passed, while it was being made and read. So from the request on the diffs of the doubtful
+markets are kept as well as applied. When the snapshot of height h is there and block h has been
+applied, the repaired book is the snapshot plus the kept diffs above h.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from attrs import define, field
+
+from hyperstream.errors import FormatError
+from hyperstream.market.book import Book, BookFault
+from hyperstream.market.decimals import DecimalCache
+from hyperstream.wire.diffs import DiffApplier
+from hyperstream.wire.node_blocks import DiffBlock, SnapshotBegun, SnapshotEnded, SnapshotOrders
+from hyperstream.wire.statuses import snapshot_attributes
+
+MAX_KEPT_EVENTS = 2_000_000
+
+
+@define(eq=False)
+class Staging:
+    """Books being built from a snapshot. ``faults`` names what was wrong, by symbol."""
+
+    height: int
+    is_full: bool
+    books: dict[str, Book] = field(factory=dict)
+    faults: dict[str, str] = field(factory=dict)
+    _decimals: DecimalCache = field(factory=DecimalCache)
+    _users: dict[str, str] = field(factory=dict)
+
+    def add(self, orders: SnapshotOrders) -> None:
+        """Append a piece of the snapshot to its book."""
+        book = self.books.get(orders.symbol)
+        if book is None:
+            book = self.books[orders.symbol] = Book(orders.symbol)
+        side = book.bids if orders.side == "B" else book.asks
+        for user, row in orders.orders:
+            try:
+                price = row["limitPx"]
+                size_e8 = self._decimals[row["sz"]]
+                if not size_e8:
+                    continue
+                shared = self._users.setdefault(user, user)
+                order = side.load(row["oid"], shared, self._decimals[price], price, size_e8)
+                order.attributes = snapshot_attributes(row)
+            except (BookFault, FormatError, KeyError, TypeError) as fault:
+                self.faults.setdefault(orders.symbol, f"snapshot of height {self.height}: {fault}")
+
+    def finish(self) -> None:
+        """Bring all levels in order."""
+        for book in self.books.values():
+            for side in book.sides():
+                side.sort()
+
+
+@define(eq=False)
+class Repair:
+    """The repair of some markets under way. ``staging`` is there once the snapshot begins."""
+
+    symbols: frozenset[str]
+    after_height: int
+    kept: list[tuple[int, list[dict[str, Any]]]] = field(factory=list)
+    kept_events: int = 0
+    staging: Staging | None = None
+    is_staged: bool = False
+
+    def keep(self, block: DiffBlock) -> None:
+        """Keep the block's diffs of the markets under repair."""
+        symbols = self.symbols
+        mine = [event for event in block.events if event.get("coin") in symbols]
+        if mine:
+            self.kept.append((block.height, mine))
+            self.kept_events += len(mine)
+
+    @property
+    def is_too_large(self) -> bool:
+        """Whether more was kept than may be: the repair has to begin anew."""
+        return self.kept_events > MAX_KEPT_EVENTS
+
+    def begin(self, begun: SnapshotBegun) -> None:
+        """A snapshot arrives."""
+        self.staging = Staging(begun.height, is_full=False)
+        self.is_staged = False
+
+    def end(self, ended: SnapshotEnded) -> None:
+        """The snapshot is complete, or broke off and will be asked for again."""
+        if ended.is_complete and self.staging is not None:
+            self.is_staged = True
+        else:
+            self.staging = None
+
+    def is_ready(self, height: int) -> bool:
+        """Whether the books can be put in place now that block ``height`` was applied."""
+        return self.is_staged and self.staging is not None and height >= self.staging.height
+
+    def books(self, report: Callable[[Book | None, str, str], None]) -> dict[str, Book]:
+        """The repaired books: the snapshot, and the diffs after it. A market it lacks is empty."""
+        assert self.staging is not None
+        self.staging.finish()
+        books = {symbol: self.staging.books.get(symbol) or Book(symbol) for symbol in self.symbols}
+        applier = DiffApplier(books, lambda _: None, report)
+        for height, events in self.kept:
+            if height > self.staging.height:
+                applier.apply(events, {})
+        for book in books.values():
+            for side in book.sides():
+                side.touched.clear()
+        return books
