@@ -22,10 +22,9 @@ from hyperstream.logs import MAX_CAUSES, LogOnce, set_up
 def put_back() -> Iterator[None]:
     """Leave structlog, logging and warnings as they were."""
     root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
-    root.handlers.clear()  # pytest's own stumble over the broken record below
+    level = root.level
     yield
-    root.handlers[:] = handlers
+    root.handlers[:] = [handler for handler in root.handlers if type(handler).__module__ != set_up.__module__]
     root.setLevel(level)
     logging.captureWarnings(capture=False)
     structlog.reset_defaults()
@@ -124,7 +123,8 @@ def test_less_important_events_are_left_out() -> None:
     assert [line["event"] for line in json_lines(stream)] == ["told"]
 
 
-def test_libraries_are_heard_from_warning_up() -> None:
+def test_libraries_are_heard_from_warning_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(logging.getLogger(), "handlers", [])  # pytest's own stumble over the broken record
     stream = io.StringIO()
     set_up(LogSettings(level="debug"), stream=stream)
     logging.getLogger("httpx").info("HTTP Request: POST")
