@@ -7,6 +7,7 @@
     listings   which markets there are, their lots and ticks
     matching   one market's matching engine; market adds a wandering price and stops
     exchange   all markets, and the events a block consists of; settlement makes the fills
+    truth      the true books, for comparing
     flow       who does what in a block; oddities are the rare things; load says how much
     lines      the node's JSON text; files and writer put it on disk; faults spoil it
     snapshot   the L4 snapshot; info and meta serve it and the listings over HTTP
@@ -32,7 +33,7 @@ from hyperstream.testing.faults import (
 from hyperstream.testing.info import InfoFaults
 from hyperstream.testing.load import BUSY, MAINNET, PRESETS, QUIET, Load, preset
 from hyperstream.testing.node import Block, FakeNode
-from hyperstream.testing.orders import TrueBook, TrueOrder
+from hyperstream.testing.truth import TrueBook, TrueOrder
 from hyperstream.testing.writer import PreparedBlock
 
 __all__ = [

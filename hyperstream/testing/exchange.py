@@ -15,7 +15,7 @@ from hyperstream.testing.lines import spell
 from hyperstream.testing.listings import MarketSpec
 from hyperstream.testing.market import Market
 from hyperstream.testing.matching import Match
-from hyperstream.testing.orders import Extra, Order, TrueBook, TrueOrder, User
+from hyperstream.testing.orders import Extra, Order, User
 from hyperstream.testing.settlement import Trade, settle
 
 IMMEDIATE = ("Ioc", "FrontendMarket", "LiquidationMarket")
@@ -158,30 +158,6 @@ class Exchange:
         """Return a transaction hash never seen before."""
         return f"0x{self.rng.getrandbits(256):064x}"
 
-    # -- truth ----------------------------------------------------------------------------
-
-    def book(self, symbol: str, depth: int | None = None) -> TrueBook:
-        """Return the true levels of a market, best first."""
-        sides = []
-        for side in (self.markets[symbol].book.bids, self.markets[symbol].book.asks):
-            levels: list[tuple[str, str, int]] = []
-            for px in side.best_first():
-                if depth is not None and len(levels) == depth:
-                    break
-                queue = side.levels[px].values()
-                levels.append((spell[px], spell[sum(order.size for order in queue)], len(queue)))
-            sides.append(tuple(levels))
-        return TrueBook(*sides)
-
-    def orders(self, symbol: str) -> tuple[list[TrueOrder], list[TrueOrder]]:
-        """Return the resting orders of a market in priority order: bids, asks."""
-        book = self.markets[symbol].book
-        return [true_order(order) for order in book.bids], [true_order(order) for order in book.asks]
-
-    def stops(self, symbol: str) -> list[TrueOrder]:
-        """Return the untriggered orders of a market, oldest first."""
-        return [true_order(order) for order in self.markets[symbol].stops.values()]
-
     # -- inside ---------------------------------------------------------------------------
 
     def _diff(self, market: Market, order: Order, change: str) -> None:
@@ -267,43 +243,19 @@ class Exchange:
         if market.notional(stop.size) < MINIMUM_NOTIONAL:
             self.reject(market, stop, "minTradeNtlRejected")
             return
-        is_market = extra.order_type.endswith("Market")
+        px, is_market = stop.px, extra.order_type.endswith("Market")
         if is_market:  # the limit is a slippage allowance round the mark, drawn anew when it fires
             mark = market.mark()
             allowance = max(mark // 100, market.tick)
-            stop.px = market.valid(mark + allowance if stop.is_bid else mark - allowance) or stop.px
-        crosses = market.book.crosses(stop.is_bid, stop.px)
+            px = market.valid(mark + allowance if stop.is_bid else mark - allowance) or stop.px
+        crosses = market.book.crosses(stop.is_bid, px)
         if is_market and not crosses:
             self.reject(market, stop, "marketOrderNoLiquidityRejected")
             return
+        stop.px = px
         extra.is_trigger, extra.was_triggered, extra.trigger_px = False, True, 0
         stop.tif, stop.timestamp = "Gtc", self.time_ms
         if crosses:
             self._match(market, stop, self.tx_hash(), rests=True)
         else:
             self._rest(market, stop)
-
-
-def true_order(order: Order) -> TrueOrder:
-    """Return an order as the node spells it."""
-    extra = order.extra or _PLAIN
-    return TrueOrder(
-        oid=order.oid,
-        user=order.user.address,
-        side=order.side,
-        price=spell[order.px],
-        size=spell[order.size],
-        original_size=spell[order.original],
-        timestamp=order.timestamp,
-        tif=order.tif,
-        cloid=None if order.cloid == "null" else order.cloid.strip('"'),
-        reduce_only=extra.reduce_only,
-        order_type=extra.order_type,
-        trigger_condition=lines.trigger_condition(order),
-        is_trigger=extra.is_trigger,
-        trigger_price=spell[extra.trigger_px],
-        is_position_tpsl=extra.is_position_tpsl,
-    )
-
-
-_PLAIN = Extra()

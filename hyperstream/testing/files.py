@@ -50,6 +50,9 @@ class NodeFile:
     def append_split(self, height: int, local_ns: int, body: bytes) -> None:
         """Write the first half now, the second only after the next block's lines, wherever those go."""
         half = len(body) // 2
+        if self._held:  # something else is late already: stay behind it
+            self.append(height, local_ns, [body])
+            return
         self.append(height, local_ns, [body[:half]])
         assert self._path is not None
         self._stragglers.append(_Held(height, self._path, body[half:]))

@@ -167,6 +167,7 @@ class _Session:
                 return
         if self._http.our_state is not h11.DONE:
             await self._reply(200, b"null")
+        await trio.lowlevel.checkpoint()
 
     async def _write_in_place(self, path: Path, slices: Iterable[bytes]) -> None:
         """Write as the node does: not to the side and renamed, so a reader can see half a file."""

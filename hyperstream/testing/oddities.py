@@ -29,6 +29,11 @@ _REFUSALS: tuple[tuple[float, str, str], ...] = (
     (0.0010, "badTriggerPxRejected", "Gtc"),
     (0.0010, "rejected", "Gtc"),
 )
+# who lacks funds lacks margin on a perpetual and balance on a spot pair
+_MARGIN_STATUS = {
+    ("perpMarginRejected", True): "insufficientSpotBalanceRejected",
+    ("insufficientSpotBalanceRejected", False): "perpMarginRejected",
+}
 _REASONS = (
     "scheduledCancel", "marginCanceled", "vaultWithdrawalCanceled", "openInterestCapCanceled",
     "liquidatedCanceled", "internalCancel",
@@ -57,6 +62,7 @@ class Oddities:
     def refuse(self, market: Market, user: User, count: int) -> None:
         """Reject a batch of one account's orders, alike but for id and cloid."""
         _, name, tif = self.rng.choices(_REFUSALS, self._refusal_weights)[0]
+        name = _MARGIN_STATUS.get((name, market.spec.kind == SPOT), name)
         exchange, bits = self.exchange, self.rng.getrandbits
         is_bid = bits(1) == 1
         best = (market.book.asks if is_bid else market.book.bids).best() or market.fair

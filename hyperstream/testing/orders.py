@@ -4,7 +4,7 @@ Hundreds of thousands of orders rest at once and thousands come and go a second,
 are plain classes with ``__slots__``. What only unusual orders have lives in ``Extra``.
 """
 
-from attrs import define, frozen
+from attrs import define
 
 
 class User:
@@ -78,32 +78,3 @@ class Order:
     def side(self) -> str:
         """``B`` for a bid, ``A`` for an ask."""
         return "B" if self.is_bid else "A"
-
-
-@frozen
-class TrueOrder:
-    """One order of the true book, spelled as in the node's files."""
-
-    oid: int
-    user: str
-    side: str
-    price: str
-    size: str
-    original_size: str
-    timestamp: int
-    tif: str | None
-    cloid: str | None
-    reduce_only: bool
-    order_type: str
-    trigger_condition: str
-    is_trigger: bool
-    trigger_price: str
-    is_position_tpsl: bool
-
-
-@frozen
-class TrueBook:
-    """The true levels, best first: ``(price, summed size, number of orders)``."""
-
-    bids: tuple[tuple[str, str, int], ...]
-    asks: tuple[tuple[str, str, int], ...]

@@ -5,38 +5,41 @@
 while it rests, so blocks may go on being made in between and the file is still of one height.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from hyperstream.testing import lines
 from hyperstream.testing.exchange import Exchange
+from hyperstream.testing.matching import Side
 from hyperstream.testing.orders import Order
 
 SLICE = 250  # orders rendered between two chances to do something else
 
-_Entry = tuple[Order, int | str]  # an order and its size, or its text where that may change
+
+class Queue(NamedTuple):
+    """One side of a market in the file's order. ``texts`` has the orders whose text may change later."""
+
+    orders: list[Order]
+    sizes: list[int]
+    texts: dict[int, str]
 
 
 class Capture(NamedTuple):
     """All books at one height."""
 
     height: int
-    markets: list[tuple[str, list[_Entry], list[_Entry]]]
+    markets: list[tuple[str, Queue, Queue]]
 
 
 def capture(exchange: Exchange, height: int, *, include_trigger_orders: bool = False) -> Capture:
     """Remember all books as they are. Empty markets are left out, as the node does."""
     markets = []
     for symbol, market in exchange.markets.items():
-        bids = _entries(symbol, market.book.bids)
-        asks = _entries(symbol, market.book.asks)
-        if include_trigger_orders:  # the node appends them to the tail of both sides
-            stops: list[_Entry] = [
-                (stop, lines.order(symbol, stop, stop.size)) for stop in market.stops.values()
-            ]
-            bids += stops
-            asks += stops
-        if bids or asks:
+        # The node appends the untriggered orders to the tail of both sides.
+        stops = list(market.stops.values()) if include_trigger_orders else []
+        bids = _queue(symbol, market.book.bids, stops)
+        asks = _queue(symbol, market.book.asks, stops)
+        if bids.orders or asks.orders:
             markets.append((symbol, bids, asks))
     return Capture(height, markets)
 
@@ -53,18 +56,18 @@ def pieces(captured: Capture, *, include_users: bool = True, include_height: boo
     yield b"]]\n" if include_height else b"]\n"
 
 
-def _entries(symbol: str, side: Iterable[Order]) -> list[_Entry]:
-    return [
-        (order, order.size if order.extra is None else lines.order(symbol, order, order.size))
-        for order in side
-    ]
+def _queue(symbol: str, side: Side, stops: list[Order]) -> Queue:
+    orders = [order for px in side.best_first() for order in side.levels[px].values()] + stops
+    texts = {order.oid: lines.order(symbol, order, order.size) for order in orders if order.extra is not None}
+    return Queue(orders, [order.size for order in orders], texts)
 
 
-def _slices(symbol: str, entries: list[_Entry], include_users: bool) -> Iterator[bytes]:
-    for start in range(0, len(entries), SLICE):
+def _slices(symbol: str, queue: Queue, include_users: bool) -> Iterator[bytes]:
+    for start in range(0, len(queue.orders), SLICE):
+        part = zip(queue.orders[start : start + SLICE], queue.sizes[start : start + SLICE], strict=True)
         texts = [
-            (order.user.address, size if isinstance(size, str) else lines.order(symbol, order, size))
-            for order, size in entries[start : start + SLICE]
+            (order.user.address, queue.texts.get(order.oid) or lines.order(symbol, order, size))
+            for order, size in part
         ]
         if include_users:
             body = ",".join([f'["{address}",{text}]' for address, text in texts])
