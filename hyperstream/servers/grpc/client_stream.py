@@ -8,6 +8,7 @@ HTTP/2 window closes, and the server's delivery contract decides what happens th
 """
 
 import asyncio
+import os
 from collections import deque
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -132,9 +133,9 @@ def rpc_errors(target: str) -> Iterator[None]:
     except (TimeoutError, trio.TooSlowError) as error:
         raise ServerUnavailable(f"{target} did not answer in time; is it a hyperstream server?") from error
     except OSError as error:
-        raise ServerUnavailable(
-            f"no server at {target} ({error.strerror or error}); start one with: hyperstream run"
-        ) from error
+        # asyncio's own text is "Connect call failed ('127.0.0.1', 50051)".
+        reason = os.strerror(error.errno) if (error.errno or 0) > 0 else error.strerror or str(error)
+        raise ServerUnavailable(f"no server at {target} ({reason}); start one with: hyperstream run") from error
     except StreamTerminatedError as error:
         raise ServerUnavailable(f"{target} ended the call without a status: {error}") from error
     except DecodeError as error:

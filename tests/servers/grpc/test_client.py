@@ -41,7 +41,7 @@ class ForeignServer:
         self.server.start()
 
     def _handlers(self) -> Any:
-        unary = {
+        unary: dict[str, Any] = {
             "GetMarkets": orderbook_pb2.GetMarketsRequest,
             "GetOrderbook": orderbook_pb2.GetOrderbookRequest,
         }

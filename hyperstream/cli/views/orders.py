@@ -1,0 +1,219 @@
+"""Order-level changes of one or more markets, and who is first in the queue at the best prices."""
+
+from collections import deque
+
+from attrs import define, field, frozen
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from hyperstream.cli.client_book import Outcome
+from hyperstream.cli.client_orders import ClientOrders
+from hyperstream.cli.views.books import plain_control
+from hyperstream.cli.views.feed import Feed
+from hyperstream.cli.views.ladder import ASK, BID
+from hyperstream.cli.views.numbers import clock_time, duration
+from hyperstream.cli.views.rates import Rate
+from hyperstream.v1 import common_pb2, orderbook_pb2
+
+KEPT_CHANGES = 300
+QUEUE_ROWS = 8
+_KINDS = {
+    orderbook_pb2.ORDER_CHANGE_KIND_ADDED: ("added", "green"),
+    orderbook_pb2.ORDER_CHANGE_KIND_UPDATED: ("updated", "yellow"),
+    orderbook_pb2.ORDER_CHANGE_KIND_REMOVED: ("removed", "red"),
+    orderbook_pb2.ORDER_CHANGE_KIND_ATTRIBUTES: ("attributes", "dim"),
+}
+
+
+@frozen
+class Changed:
+    """A change worth a line."""
+
+    symbol: str
+    block_time_ns: int
+    change: orderbook_pb2.OrderChange
+
+
+@define(eq=False)
+class OrdersView:
+    """The markets' orders, the last changes, and how many a second."""
+
+    feed: Feed
+    started_ns: int = 0
+    markets: dict[str, ClientOrders] = field(factory=dict)
+    recent: deque[Changed] = field(factory=lambda: deque(maxlen=KEPT_CHANGES))
+    added: Rate = field(factory=Rate)
+    removed: Rate = field(factory=Rate)
+    changes: Rate = field(factory=Rate)
+
+    def apply(self, event: orderbook_pb2.OrdersEvent, now_ns: int) -> bool:
+        """Take an event; True asks for a new subscription, because events are missing before it."""
+        kind = event.WhichOneof("event")
+        outcome = None
+        if kind == "heartbeat":
+            self.feed.on_heartbeat(event.heartbeat, now_ns)
+        elif kind == "notice":
+            self.feed.on_notice(event.notice, now_ns)
+        elif kind == "gap":
+            self.feed.on_gap(event.gap, now_ns)
+            self._market(event.gap.symbol).expect_snapshot()
+        elif kind == "snapshot":
+            self.feed.on_event(now_ns, event.snapshot.height)
+            outcome = self._market(event.snapshot.symbol).apply_snapshot(event.snapshot)
+        elif kind == "delta":
+            self.feed.on_event(now_ns, event.delta.height)
+            outcome = self._market(event.delta.symbol).apply_delta(event.delta)
+            if outcome is Outcome.DELTA:
+                self._count(event.delta, now_ns)
+        if outcome is Outcome.HOLE:
+            self.feed.holes += 1
+            return True
+        return False
+
+    def expect_fresh_start(self) -> None:
+        """The connection went: orders are old until a snapshot comes."""
+        for market in self.markets.values():
+            market.expect_snapshot()
+
+    def render(self, width: int, height: int, now_ns: int) -> RenderableType:
+        """Return the screen: totals, best queues of the first market, last changes, footer."""
+        parts: list[RenderableType] = [self._totals(market, now_ns) for market in self.markets.values()]
+        parts = parts[: max(1, height // 4)] or [Text("waiting for the first snapshot", "yellow")]
+        used = len(parts) + 1
+        if self.markets and height - used >= QUEUE_ROWS + 6:
+            queue_rows = min(QUEUE_ROWS, (height - used) // 3)
+            parts.append(self._queues(next(iter(self.markets.values())), queue_rows, width))
+            used += queue_rows + 1
+        parts.append(self._changes(height - used, width))
+        parts.append(self.feed.footer(now_ns))
+        return Group(*parts)
+
+    def lines(self, event: orderbook_pb2.OrdersEvent) -> list[str]:
+        """Return what plain output says about an event just applied: a line per change."""
+        kind = event.WhichOneof("event")
+        if kind == "snapshot":
+            part = event.snapshot
+            return [
+                f"{clock_time(part.block_time_ns)} {part.symbol} height {part.height} snapshot "
+                f"chunk {part.chunk}{' (last)' if part.last_chunk else ''} {len(part.orders)} orders"
+            ]
+        if kind != "delta":
+            return plain_control(event)
+        head = f"{clock_time(event.delta.block_time_ns)} {event.delta.symbol} height {event.delta.height}"
+        return [f"{head} {_sentence(change)}" for change in event.delta.changes]
+
+    def summary(self, now_ns: int) -> str:
+        """Return the sentence printed at the end."""
+        books = ", ".join(
+            f"{market.symbol} {len(market)} orders of {len(market.users)} users"
+            for market in self.markets.values()
+        )
+        return (
+            f"{self.changes.total:.0f} order changes in {duration(now_ns - self.started_ns)}, "
+            f"missed {self.feed.missed()}; resting: {books or 'nothing'}"
+        )
+
+    def _count(self, delta: orderbook_pb2.OrdersDelta, now_ns: int) -> None:
+        self.changes.add(len(delta.changes), now_ns)
+        for change in delta.changes:
+            if change.kind == orderbook_pb2.ORDER_CHANGE_KIND_ADDED:
+                self.added.add(1, now_ns)
+            elif change.kind == orderbook_pb2.ORDER_CHANGE_KIND_REMOVED:
+                self.removed.add(1, now_ns)
+            self.recent.appendleft(Changed(delta.symbol, delta.block_time_ns, change))
+
+    def _totals(self, market: ClientOrders, now_ns: int) -> Text:
+        text = Text(f"{market.symbol} ", "bold", no_wrap=True, overflow="ellipsis")
+        if market.is_doubtful:
+            text.append(" DOUBTFUL ", "bold reverse red").append(" ")
+        if not market.is_current:
+            text.append(f"taking the snapshot: {len(market):,} orders so far", "yellow")
+            return text
+        text.append(f"{len(market):,} orders of {len(market.users):,} users")
+        text.append(f"  height {market.height:,}", "dim")
+        text.append("  block ", "dim")
+        text.append(duration(now_ns - market.block_time_ns), self.feed.age_style(now_ns))
+        text.append("  added ", "dim").append(f"{self.added.per_second(now_ns):.1f}/s", "green")
+        text.append("  removed ", "dim").append(f"{self.removed.per_second(now_ns):.1f}/s", "red")
+        if market.contradictions:
+            text.append(f"  contradictions {market.contradictions}", "bold red")
+        return text
+
+    def _queues(self, market: ClientOrders, rows: int, width: int) -> Table:
+        table = _table(width)
+        for title in ("best bid queue", "best ask queue"):
+            table.add_column(title, justify="right", no_wrap=True, min_width=11)
+            table.add_column("size", justify="right", no_wrap=True, min_width=10)
+            table.add_column("user", no_wrap=True, min_width=10)
+        table.add_column("", ratio=1)
+        queues = [(market.best_queue(side), style) for side, style in _SIDES]
+        for row in range(rows):
+            cells: list[Text] = []
+            for queue, style in queues:
+                if row == rows - 1 and len(queue) > rows:
+                    cells += [Text(f"+ {len(queue) - rows + 1} more", "dim"), Text(""), Text("")]
+                elif row < len(queue):
+                    order = queue[row]
+                    cells += [Text(order.price, style), Text(order.size), Text(_short(order.user), "dim")]
+                else:
+                    cells += [Text(""), Text(""), Text("")]
+            table.add_row(*cells)
+        return table
+
+    def _changes(self, height: int, width: int) -> Table:
+        table = _table(width)
+        table.add_column("time (UTC)", no_wrap=True, min_width=12)
+        if len(self.markets) > 1:
+            table.add_column("market", no_wrap=True, min_width=8)
+        table.add_column("change", no_wrap=True, min_width=10)
+        table.add_column("side", no_wrap=True, min_width=4)
+        table.add_column("price", justify="right", no_wrap=True, min_width=10)
+        table.add_column("size", justify="right", no_wrap=True, min_width=10)
+        table.add_column("user", no_wrap=True, min_width=10)
+        table.add_column("order", no_wrap=True, ratio=1)
+        shown = [self.recent[index] for index in range(max(0, min(len(self.recent), height - 1)))]
+        for changed in shown:
+            order = changed.change.order
+            name, style = _KINDS.get(changed.change.kind, ("unknown", "magenta"))
+            is_bid = order.side == common_pb2.SIDE_BID
+            cells = [Text(clock_time(changed.block_time_ns), "dim")]
+            if len(self.markets) > 1:
+                cells.append(Text(changed.symbol, "bold"))
+            cells += [
+                Text(name, style),
+                Text("bid" if is_bid else "ask", BID if is_bid else ASK),
+                Text(order.price),
+                Text(order.size),
+                Text(_short(order.user), "dim"),
+                Text(changed.change.status or " ".join(filter(None, (order.order_type, order.tif))), "dim"),
+            ]
+            table.add_row(*cells)
+        for _ in range(height - 1 - len(shown)):
+            table.add_row("")
+        return table
+
+    def _market(self, symbol: str) -> ClientOrders:
+        market = self.markets.get(symbol)
+        if market is None:
+            market = self.markets[symbol] = ClientOrders(symbol)
+        return market
+
+
+_SIDES = ((common_pb2.SIDE_BID, BID), (common_pb2.SIDE_ASK, ASK))
+
+
+def _table(width: int) -> Table:
+    return Table(box=None, expand=False, padding=(0, 2, 0, 0), header_style="dim", width=width)
+
+
+def _short(address: str) -> str:
+    return f"{address[:6]}…{address[-3:]}" if len(address) > 11 else address
+
+
+def _sentence(change: orderbook_pb2.OrderChange) -> str:
+    order = change.order
+    side = "bid" if order.side == common_pb2.SIDE_BID else "ask"
+    name, _ = _KINDS.get(change.kind, ("unknown", ""))
+    words = [name, side, f"{order.price} x {order.size}", f"oid {order.oid}", f"user {order.user}"]
+    return " ".join([*words, *filter(None, (order.order_type, order.tif, change.status))])

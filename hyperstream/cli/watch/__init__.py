@@ -1,0 +1,187 @@
+"""``hyperstream watch``: look at what a server streams.
+
+following    one subscription kept open, with backoff
+output       a live screen, plain lines, JSON lines
+json_lines   messages as JSON
+session      one run of the command, and how it ends
+"""
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractAsyncContextManager
+from typing import Any, TypeVar
+
+import click
+from rich.console import Console
+
+from hyperstream.cli.exits import run_to_exit_code
+from hyperstream.cli.views.bbo import BboView
+from hyperstream.cli.views.books import BooksView
+from hyperstream.cli.views.feed import Feed
+from hyperstream.cli.views.orders import OrdersView
+from hyperstream.cli.views.tape import TapeView
+from hyperstream.cli.views.view import View
+from hyperstream.cli.watch.following import HEARTBEAT_SECONDS, Subscribe
+from hyperstream.cli.watch.session import Choices, Session
+from hyperstream.servers.grpc.client import Client
+from hyperstream.servers.grpc.client_stream import EventStream
+from hyperstream.v1 import common_pb2
+
+DEFAULT_TARGET = "127.0.0.1:50051"
+DEFAULT_DEPTH = 50
+
+Resume = Sequence[common_pb2.ResumePoint]
+Stream = AbstractAsyncContextManager[EventStream[Any]]
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+def _common(function: Command) -> Command:
+    """Add the argument and the options that every topic has."""
+    decorators: tuple[Callable[[Any], Any], ...] = (
+        click.argument("symbols", metavar="SYMBOL...", nargs=-1, required=True),
+        click.option(
+            "--target",
+            metavar="HOST:PORT",
+            default=DEFAULT_TARGET,
+            show_default=True,
+            envvar="HYPERSTREAM_TARGET",
+            show_envvar=True,
+            help="The server's gRPC address.",
+        ),
+        click.option("--json", "as_json", is_flag=True, help="One JSON object per line and event."),
+        click.option(
+            "--reconnect/--no-reconnect",
+            default=None,
+            help="Come back after a loss. Default: on a terminal yes, otherwise no.",
+        ),
+        click.option("--count", type=click.IntRange(min=1), help="End after this many events (or lines)."),
+        click.option(
+            "--seconds", type=click.FloatRange(min=0, min_open=True), help="End after this many seconds."
+        ),
+    )
+    for decorate in reversed(decorators):
+        function = decorate(function)
+    return function
+
+
+@click.group()
+def command() -> None:
+    """Look at books, best prices, trades and orders as a server streams them.
+
+    On a terminal a live view; otherwise, or with --json, a line per event. Symbols are
+    written as the node writes them: BTC, @107, PURR/USDC, xyz:XYZ100; "*" is every market.
+    Ctrl-C ends. Exit codes: 0 ended as asked, 1 failed, 2 usage.
+
+    \b
+    Try:  hyperstream watch book BTC ETH
+          hyperstream watch trades '*' --json | head
+    """
+
+
+@command.command()
+@_common
+@click.option(
+    "--depth", type=click.IntRange(1, 1000), default=DEFAULT_DEPTH, show_default=True, help="Levels a side."
+)
+@click.option("--significant-figures", type=click.IntRange(2, 5), help="Aggregate prices to 2 to 5 figures.")
+@click.option(
+    "--mantissa", type=click.Choice(["2", "5"]), help="Step of the last figure, with 5 significant figures."
+)
+@click.option("--full", "is_full", is_flag=True, help="With --json: the whole rebuilt book at each change.")
+@click.pass_context
+def book(
+    context: click.Context,
+    /,
+    symbols: tuple[str, ...],
+    depth: int,
+    significant_figures: int | None,
+    mantissa: str | None,
+    is_full: bool,
+    as_json: bool,
+    **rest: Any,
+) -> None:
+    """Order books as ladders.
+
+    \b
+    Example:  hyperstream watch book BTC --depth 20
+              hyperstream watch book ETH --significant-figures 4
+              hyperstream watch book BTC --json --full --count 1
+    """
+    if mantissa is not None and significant_figures != 5:
+        raise click.UsageError("--mantissa goes with --significant-figures 5 only")
+    if is_full and not as_json:
+        raise click.UsageError("--full goes with --json only")
+
+    def subscribe(client: Client, resume: Resume) -> Stream:
+        return client.subscribe_orderbook(
+            symbols,
+            depth=depth,
+            significant_figures=significant_figures or 0,
+            mantissa=int(mantissa or 0),
+            heartbeat_seconds=HEARTBEAT_SECONDS,
+            resume=resume,
+        )
+
+    choices = Choices(as_json=as_json, is_full=is_full, **rest)
+    _run(context, choices, BooksView(Feed(choices.target), depth), subscribe)
+
+
+@command.command()
+@_common
+@click.pass_context
+def bbo(context: click.Context, /, symbols: tuple[str, ...], **rest: Any) -> None:
+    """Best bid and ask of each market.
+
+    \b
+    Example:  hyperstream watch bbo BTC ETH @107
+              hyperstream watch bbo '*'
+    """
+
+    def subscribe(client: Client, resume: Resume) -> Stream:
+        return client.subscribe_bbo(symbols, heartbeat_seconds=HEARTBEAT_SECONDS, resume=resume)
+
+    choices = Choices(**rest)
+    _run(context, choices, BboView(Feed(choices.target)), subscribe)
+
+
+@command.command()
+@_common
+@click.pass_context
+def trades(context: click.Context, /, symbols: tuple[str, ...], **rest: Any) -> None:
+    """Trades as they happen.
+
+    \b
+    Example:  hyperstream watch trades BTC
+              hyperstream watch trades '*' --json --seconds 60 > trades.jsonl
+    """
+
+    def subscribe(client: Client, resume: Resume) -> Stream:
+        return client.subscribe_trades(symbols, heartbeat_seconds=HEARTBEAT_SECONDS, resume=resume)
+
+    choices = Choices(**rest)
+    _run(context, choices, TapeView(Feed(choices.target)), subscribe, does_resume=True)
+
+
+@command.command()
+@_common
+@click.pass_context
+def orders(context: click.Context, /, symbols: tuple[str, ...], **rest: Any) -> None:
+    """Every order resting and every change of one.
+
+    \b
+    Example:  hyperstream watch orders BTC
+              hyperstream watch orders xyz:XYZ100 --json --count 100
+    """
+
+    def subscribe(client: Client, resume: Resume) -> Stream:
+        return client.subscribe_orders(symbols, heartbeat_seconds=HEARTBEAT_SECONDS, resume=resume)
+
+    choices = Choices(**rest)
+    _run(context, choices, OrdersView(Feed(choices.target)), subscribe)
+
+
+def _run(
+    context: click.Context, choices: Choices, view: View, subscribe: Subscribe, *, does_resume: bool = False
+) -> None:
+    stream = click.get_binary_stream("stdout")
+    session = Session(choices, view, subscribe, Console(), stream, does_resume)
+    context.exit(run_to_exit_code(session.run))
