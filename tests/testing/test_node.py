@@ -13,7 +13,7 @@ import trio
 import trio.testing
 
 from hyperstream.market.decimals import parse_e8
-from hyperstream.testing import BUSY, FakeNode, Stall
+from hyperstream.testing import BUSY, Block, FakeNode, Stall
 from hyperstream.testing.oddities import ASSISTANCE_FUND, HYPERLIQUIDITY
 
 MakeNode = Callable[..., FakeNode]
@@ -213,12 +213,17 @@ async def test_run_stalls_when_told_to(make_node: MakeNode, autojump_clock: trio
 
 async def test_run_flat_out_lets_others_run(make_node: MakeNode) -> None:
     node = make_node()
-    async with trio.open_nursery() as nursery:
-        nursery.start_soon(node.run, None, 0)
-        with trio.fail_after(10):
-            while node.height < 985_000_020:
-                await trio.lowlevel.checkpoint()
-        nursery.cancel_scope.cancel()
+    twenty = trio.Event()
+
+    def note(block: Block) -> None:
+        if block.height == 985_000_020:
+            twenty.set()
+
+    with trio.fail_after(10):
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(node.run, None, 0, note)
+            await twenty.wait()
+            nursery.cancel_scope.cancel()
 
 
 @pytest.mark.parametrize("layout", ["by_block", "streaming"])
