@@ -17,6 +17,7 @@ from hyperstream.testing.market import Market
 from hyperstream.testing.matching import Match
 from hyperstream.testing.orders import Extra, Order, User
 from hyperstream.testing.settlement import Trade, settle
+from hyperstream.testing.truth import TrueBook, TrueOrder, true_book, true_order, true_orders
 
 IMMEDIATE = ("Ioc", "FrontendMarket", "LiquidationMarket")
 STOPS_PER_BLOCK = 20  # one market fires at most so many in a block, as a cascade takes its time
@@ -157,6 +158,20 @@ class Exchange:
     def tx_hash(self) -> str:
         """Return a transaction hash never seen before."""
         return f"0x{self.rng.getrandbits(256):064x}"
+
+    # -- truth ----------------------------------------------------------------------------
+
+    def book(self, symbol: str, depth: int | None = None) -> TrueBook:
+        """Return the true levels of a market, best first."""
+        return true_book(self.markets[symbol], depth)
+
+    def orders(self, symbol: str) -> tuple[list[TrueOrder], list[TrueOrder]]:
+        """Return the resting orders of a market in priority order: bids, asks."""
+        return true_orders(self.markets[symbol])
+
+    def stops(self, symbol: str) -> list[TrueOrder]:
+        """Return the untriggered orders of a market, oldest first."""
+        return list(map(true_order, self.markets[symbol].stops.values()))
 
     # -- inside ---------------------------------------------------------------------------
 

@@ -24,6 +24,7 @@ POST_ONLY_SHARE = 0.93
 MATCHES_PER_TAKER = 1.25
 BURST = 8  # one account's refused orders come in batches of about so many
 LEAST_ORDERS = 20  # a market starts with at least so many, if books start with any
+SPARSE, FULL = 0.7, 1.4  # of the usual orders: spared by cancels, avoided by makers
 
 _TABLE = 4096  # entries of the look-up tables that replace costly draws
 
@@ -44,12 +45,11 @@ class Flow:
 
     def fill_books(self, time_ms: int) -> None:
         """Rest the orders that exist before the first block; nobody is told of them but the snapshot."""
-        if not self.load.resting_orders:
-            return
         ranks = [1 / (rank + 1) for rank in range(len(self.markets))]
         spare = max(0, self.load.resting_orders - LEAST_ORDERS * len(self.markets))
         for market, weight in zip(self.markets, ranks, strict=True):
-            for _ in range(LEAST_ORDERS + round(spare * weight / sum(ranks))):
+            market.usual_orders = LEAST_ORDERS + round(spare * weight / sum(ranks))
+            for _ in range(market.usual_orders if self.load.resting_orders else 0):
                 self._rest_before_start(market, time_ms)
 
     def drive(self) -> None:
@@ -101,6 +101,8 @@ class Flow:
         markets, people = len(busy), len(users)
         for _ in range(count):
             market = busy[int(random() * markets)]
+            if len(market.book.live) > market.usual_orders * FULL:
+                market = busy[int(random() * markets)]
             draw = random()
             if draw < 0.1:
                 market.wander(self.rng)
@@ -130,10 +132,10 @@ class Flow:
     def _cancel(self, count: int) -> None:
         random = self.rng.random
         for _ in range(count):
-            for _ in range(4):  # a busy market may be empty for a moment
+            for _ in range(4):
                 market = self._market()
                 live = market.book.live
-                if len(live) >= LEAST_ORDERS // 2:
+                if len(live) > market.usual_orders * SPARSE:
                     break
             else:
                 continue

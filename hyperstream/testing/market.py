@@ -18,6 +18,7 @@ class Market:
         self.spec = spec
         self.symbol = spec.symbol
         self.book = Matcher()
+        self.usual_orders = 0  # how many orders rest here when nothing special happens
         self.stops: dict[int, Order] = {}
         self._rising: list[tuple[int, int]] = []  # (trigger price, oid): fire when the mark is at or above
         self._falling: list[tuple[int, int]] = []  # (-trigger price, oid)

@@ -25,7 +25,7 @@ from hyperstream.testing.faults import Divergence, Fault, Stall
 from hyperstream.testing.flow import Flow
 from hyperstream.testing.listings import choose_markets
 from hyperstream.testing.load import QUIET, Load
-from hyperstream.testing.truth import TrueBook, TrueOrder, true_book, true_order, true_orders
+from hyperstream.testing.truth import TrueBook, TrueOrder
 from hyperstream.testing.writer import PreparedBlock, Writer
 
 CATCH_UP_BLOCKS = 3  # when late, at most so many blocks follow one another without a pause
@@ -186,15 +186,15 @@ class FakeNode:
 
     def truth(self, symbol: str, depth: int | None = None) -> TrueBook:
         """Return the true levels of a market after the last block, best first."""
-        return true_book(self.exchange.markets[symbol], depth)
+        return self.exchange.book(symbol, depth)
 
     def orders(self, symbol: str) -> tuple[list[TrueOrder], list[TrueOrder]]:
         """Return the resting orders of a market in priority order: bids, asks."""
-        return true_orders(self.exchange.markets[symbol])
+        return self.exchange.orders(symbol)
 
     def stops(self, symbol: str) -> list[TrueOrder]:
         """Return the untriggered orders of a market, oldest first."""
-        return list(map(true_order, self.exchange.markets[symbol].stops.values()))
+        return self.exchange.stops(symbol)
 
     def write_snapshot(
         self,
