@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 import structlog
 import trio
 from attrs import define, field, frozen
 
+from hyperstream.engine.collector import set_books_aside
 from hyperstream.engine.live_market import LiveMarket
 from hyperstream.engine.order_level import OrderLevel
 from hyperstream.engine.repair import Repair, Staging
@@ -85,6 +86,7 @@ class Engine:
     trades: int = 0
     _ready: trio.Event = field(factory=trio.Event)
     _books: dict[str, Book] = field(factory=dict)
+    _symbols: dict[int, str] = field(factory=dict)
     _applier: DiffApplier = field(init=False)
     _order_level: OrderLevel = field(init=False)
     _followers: dict[Callable[[LiveMarket], None], None] = field(factory=dict)
@@ -209,6 +211,24 @@ class Engine:
 
     # --- markets ---
 
+    @property
+    def height(self) -> int:
+        """The last block applied."""
+        return self.stamp.height
+
+    def all_markets(self) -> Iterable[LiveMarket]:
+        """Every market, in the order of their appearance."""
+        return self.markets.values()
+
+    def find_symbol(self, symbol: str) -> LiveMarket | None:
+        """The market with this symbol."""
+        return self.markets.get(symbol)
+
+    def find_id(self, market_id: int) -> LiveMarket | None:
+        """The market with this asset index, once the info server has told it."""
+        symbol = self._symbols.get(market_id)
+        return self.markets.get(symbol) if symbol is not None else None
+
     def market(self, symbol: str) -> LiveMarket | None:
         """The market with this symbol, made if it is wanted; None if it is not."""
         market = self.markets.get(symbol)
@@ -248,6 +268,7 @@ class Engine:
             market = self.market(instrument.symbol)
             if market is not None:
                 market.identify(instrument)
+                self._symbols[instrument.market_id] = instrument.symbol
 
     # --- doubt and repair ---
 
@@ -309,6 +330,7 @@ class Engine:
             market.replace_book(book, f"books were loaded from the snapshot of height {staging.height}")
             if symbol in staging.faults:
                 self._doubt(market, staging.faults[symbol])
+        set_books_aside()
         log.info("books loaded", height=staging.height, markets=len(self.markets), orders=self._order_count())
         self._declare_ready()
 

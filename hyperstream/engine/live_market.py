@@ -9,11 +9,11 @@ from attrs import define, field
 from hyperstream.engine.topics import (
     BboTopic,
     BookTopic,
-    BookVariant,
     MarketFormats,
     OrdersTopic,
     TradesTopic,
 )
+from hyperstream.hub.directory import BookVariant
 from hyperstream.hub.hub import Hub
 from hyperstream.hub.topic import Topic, WireFormat
 from hyperstream.market.aggregation import AggregatedSide, Aggregation
@@ -104,35 +104,35 @@ class LiveMarket:
         bids.touched.clear()
         asks.touched.clear()
 
-    def book_topic(self, variant: BookVariant) -> BookTopic:
-        """The topic of a variant of the book, made when first asked for."""
+    def book_stream(self, variant: BookVariant) -> Topic:
+        """The topic of a variant of the book."""
         found = self.books.get(variant)
         if found is None:
             topic = self._topic(self.formats.orderbook)
             found = self.books[variant] = BookTopic(self, variant, topic)
             topic.snapshots = found
-        return found
+        return found.topic
 
-    def bbo_topic(self) -> BboTopic:
+    def bbo_stream(self) -> Topic:
         """The topic of the best prices."""
         if self.bbo is None:
             self.bbo = BboTopic(self, self._topic(self.formats.bbo))
             self.bbo.topic.snapshots = self.bbo
-        return self.bbo
+        return self.bbo.topic
 
-    def trades_topic(self) -> TradesTopic:
+    def trades_stream(self) -> Topic:
         """The topic of the trades."""
         if self.trades is None:
             self.trades = TradesTopic(self, self._topic(self.formats.trades))
-        return self.trades
+        return self.trades.topic
 
-    def orders_topic(self) -> OrdersTopic:
+    def orders_stream(self) -> Topic:
         """The topic of the orders; from now on the book keeps a journal for it."""
         if self.orders is None:
             self.orders = OrdersTopic(self, self._topic(self.formats.orders), self.chunk_orders)
             self.orders.topic.snapshots = self.orders
             self.book.journal = []
-        return self.orders
+        return self.orders.topic
 
     def _topic(self, wire_format: WireFormat) -> Topic:
         return Topic(self.name, wire_format, self.hub.next_epoch(), last_used_ns=self.stamp.publish_time_ns)

@@ -166,7 +166,7 @@ class OrderLevel:
         while self._pending and now_ns - self._pending[0].stamp.publish_time_ns > self.patience_ns:
             if not self.counts["statuses overdue"]:
                 log.warning(
-                    "order statuses are overdue; orders are published without their attributes until they come",
+                    "order statuses are overdue; orders go out without attributes until they come",
                     height=self._pending[0].stamp.height,
                 )
             self.counts["statuses overdue"] += 1

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 from attrs import define, field, frozen
 
+from hyperstream.hub.directory import BookVariant
 from hyperstream.hub.topic import Topic, WireFormat
-from hyperstream.market.aggregation import Aggregation
 from hyperstream.market.book import JournalEntry
 from hyperstream.market.order import Order
 from hyperstream.market.trades import Trade
@@ -29,15 +29,6 @@ from hyperstream.market.window import Window
 
 if TYPE_CHECKING:
     from hyperstream.engine.live_market import LiveMarket
-
-
-@frozen
-class BookVariant:
-    """What a subscriber of a book asked for; those who ask for the same share one topic."""
-
-    depth: int
-    aggregation: Aggregation | None = None
-    snapshots_only: bool = False
 
 
 @define(eq=False)

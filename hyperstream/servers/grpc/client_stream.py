@@ -135,7 +135,9 @@ def rpc_errors(target: str) -> Iterator[None]:
     except OSError as error:
         # asyncio's own text is "Connect call failed ('127.0.0.1', 50051)".
         reason = os.strerror(error.errno) if (error.errno or 0) > 0 else error.strerror or str(error)
-        raise ServerUnavailable(f"no server at {target} ({reason}); start one with: hyperstream run") from error
+        raise ServerUnavailable(
+            f"no server at {target} ({reason}); start one with: hyperstream run"
+        ) from error
     except StreamTerminatedError as error:
         raise ServerUnavailable(f"{target} ended the call without a status: {error}") from error
     except DecodeError as error:

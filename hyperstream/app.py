@@ -1,0 +1,162 @@
+"""The whole daemon on one page: every channel, every service, and who closes what.
+
+supervise                 one force scope: drain, then force (lifecycle.py)
+├─ signals                first SIGTERM or SIGINT drains, the second forces
+└─ services               ends by itself once the intakes are shut and the channels ran dry
+   ├─ node                tails the node's files, fetches snapshots           → items
+   ├─ engine              items → books → hub
+   ├─ clock               late statuses, unused topics, repairs
+   ├─ grpc                the only asyncio loop of the process
+   └─ drain               shuts the intakes, then ends the streams
+"""
+
+from __future__ import annotations
+
+import math
+import time
+
+import structlog
+import trio
+from attrs import define, field, frozen
+
+from hyperstream.config import Settings
+from hyperstream.engine.collector import relax_collector
+from hyperstream.engine.engine import Engine, EngineStatistics
+from hyperstream.engine.topics import MarketFormats
+from hyperstream.hub.hub import Hub, HubStatistics
+from hyperstream.lifecycle import Lifecycle
+from hyperstream.market.updates import NOTICE_DRAINING, NoticeNote
+from hyperstream.servers.grpc.server import GrpcServer, GrpcStatistics
+from hyperstream.sources.node.source import NodeSource
+from hyperstream.wire.node_blocks import NodeItem, RepairRequest
+from hyperstream.wire.protobuf.formats import BBO, ORDERBOOK, ORDERS, TRADES
+
+log = structlog.get_logger("hyperstream.app")
+
+
+@frozen
+class Addresses:
+    """Where the daemon listens."""
+
+    grpc: tuple[str, int]
+
+
+@frozen
+class DaemonStatistics:
+    """Every part's figures."""
+
+    engine: EngineStatistics
+    hub: HubStatistics
+    grpc: GrpcStatistics
+    node: object
+
+
+@define(eq=False)
+class Daemon:
+    """One daemon. ``run`` returns the exit code; ``drain`` and ``force`` end it as signals would."""
+
+    settings: Settings
+    lifecycle: Lifecycle = field(init=False)
+    hub: Hub = field(init=False)
+    engine: Engine = field(init=False)
+    _grpc: GrpcServer = field(init=False)
+    _node: NodeSource = field(init=False)
+    _items: trio.MemoryReceiveChannel[NodeItem] = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        settings = self.settings
+        node = settings.node
+        send_items, self._items = trio.open_memory_channel[NodeItem](node.channel_blocks)
+        send_repair, repairs = trio.open_memory_channel[RepairRequest](math.inf)
+        can_repair = node.snapshot != "none"
+        self.lifecycle = Lifecycle(settings.lifecycle.drain_seconds, time.time_ns)
+        self.hub = Hub(int(time.time()))
+        self.engine = Engine(
+            hub=self.hub,
+            formats=MarketFormats(ORDERBOOK, BBO, TRADES, ORDERS),
+            now_ns=time.time_ns,
+            request_repair=send_repair.send_nowait if can_repair else None,
+            wanted=frozenset(node.markets),
+            status_wait_seconds=node.status_wait_seconds,
+            snapshot_chunk_orders=settings.grpc.snapshot_chunk_orders,
+        )
+        self._node = NodeSource(node, send_items, repairs)
+        self._grpc = GrpcServer(settings.grpc, self.engine, self.hub, time.time_ns)
+
+    async def run(
+        self,
+        *,
+        obey_signals: bool = False,
+        task_status: trio.TaskStatus[Addresses] = trio.TASK_STATUS_IGNORED,
+    ) -> int:
+        """Run until drained or forced; started with the addresses once every listener is open."""
+        with self.lifecycle.force_scope:
+            async with trio.open_nursery() as supervise:
+                if obey_signals:
+                    await supervise.start(self.lifecycle.obey_signals, name="signals")
+                async with trio.open_nursery() as services:
+                    intake, clock = trio.CancelScope(), trio.CancelScope()
+                    engine_done = trio.Event()
+                    addresses = Addresses(grpc=await services.start(self._grpc.run, name="grpc"))
+                    services.start_soon(self._run_node, intake, name="node")
+                    services.start_soon(self._run_engine, engine_done, name="engine")
+                    services.start_soon(self._run_clock, clock, name="clock")
+                    services.start_soon(self._drain, intake, engine_done, clock, name="drain")
+                    task_status.started(addresses)
+                supervise.cancel_scope.cancel(reason="all services have ended")
+        code = self.lifecycle.exit_code()
+        log.info("stopped", exit_code=int(code))
+        return int(code)
+
+    async def _run_node(self, intake: trio.CancelScope) -> None:
+        with intake:
+            await self._node.run()
+
+    async def _run_engine(self, done: trio.Event) -> None:
+        relax_collector()
+        await self.engine.run(self._items)
+        done.set()
+
+    async def _run_clock(self, clock: trio.CancelScope) -> None:
+        with clock:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(self.engine.tick, name="engine tick")
+                await self.engine.wait_ready()
+                self._grpc.set_serving(not self.lifecycle.is_draining)
+
+    async def _drain(
+        self, intake: trio.CancelScope, engine_done: trio.Event, clock: trio.CancelScope
+    ) -> None:
+        """Shut the intakes, let the channels run dry, end the streams: in this order."""
+        await self.lifecycle.wait_draining()
+        self._grpc.close_intake()
+        deadline_ns = self.lifecycle.deadline_ns
+        detail = "hyperstream is shutting down; connect again and resume from the last events"
+        self.hub.notify_all(NoticeNote(NOTICE_DRAINING, deadline_ns, (), detail))
+        intake.cancel(reason="draining")
+        await engine_done.wait()
+        clock.cancel(reason="draining")
+        self.hub.finish()
+        await self._grpc.drain()
+
+    def drain(self, reason: str) -> None:
+        """Begin to end: what the first signal does."""
+        self.lifecycle.drain(reason)
+
+    def force(self, reason: str) -> None:
+        """End at once: what the second signal does."""
+        self.lifecycle.force(reason)
+
+    def statistics(self) -> DaemonStatistics:
+        """Every part's figures now."""
+        return DaemonStatistics(
+            engine=self.engine.statistics(),
+            hub=self.hub.statistics(),
+            grpc=self._grpc.statistics(),
+            node=self._node.statistics(),
+        )
+
+
+async def run(settings: Settings) -> int:
+    """Run the daemon in the foreground, obeying signals; returns the exit code."""
+    return await Daemon(settings).run(obey_signals=True)

@@ -1,0 +1,74 @@
+"""What a server needs to know of the markets; the engine provides it.
+
+Servers and engine do not know each other: both know this.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Protocol
+
+from attrs import frozen
+
+from hyperstream.hub.topic import Topic
+from hyperstream.market.aggregation import Aggregation
+from hyperstream.market.book import Book
+from hyperstream.market.updates import MarketName
+from hyperstream.wire.node_blocks import Instrument
+
+
+@frozen
+class BookVariant:
+    """What a subscriber of a book asked for; those who ask for the same share one topic."""
+
+    depth: int
+    aggregation: Aggregation | None = None
+    snapshots_only: bool = False
+
+
+class PublishedMarket(Protocol):
+    """One market, and the topics it is published under; a topic is made when first asked for."""
+
+    name: MarketName
+    book: Book
+    doubt: str
+    instrument: Instrument | None
+
+    def book_stream(self, variant: BookVariant) -> Topic:
+        """The book to a depth."""
+
+    def bbo_stream(self) -> Topic:
+        """The best bid and ask."""
+
+    def trades_stream(self) -> Topic:
+        """The trades."""
+
+    def orders_stream(self) -> Topic:
+        """Every order."""
+
+
+class MarketDirectory(Protocol):
+    """All markets. ``is_ready`` says whether their books can be used yet."""
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether the books have been loaded."""
+
+    @property
+    def height(self) -> int:
+        """The last block applied."""
+
+    def all_markets(self) -> Iterable[PublishedMarket]:
+        """Every market, in the order of their appearance."""
+
+    def find_symbol(self, symbol: str) -> PublishedMarket | None:
+        """The market with this symbol."""
+
+    def find_id(self, market_id: int) -> PublishedMarket | None:
+        """The market with this asset index."""
+
+    def follow_new_markets(self, follow: Callable[[PublishedMarket], None]) -> None:
+        """Call ``follow`` with every market that appears from now on."""
+
+    def unfollow_new_markets(self, follow: Callable[[PublishedMarket], None]) -> None:
+        """Undo follow_new_markets; fine if it is undone already."""

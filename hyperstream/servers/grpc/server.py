@@ -1,0 +1,177 @@
+"""The gRPC server as a Trio service: the only asyncio loop of the process runs inside ``run``.
+
+The daemon is one thread, so Trio code may call the synchronous parts of the asyncio side (waking
+a subscriber, saying goodbye) directly; tasks of one side never wait for those of the other.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import socket
+from collections.abc import Callable
+from typing import Any
+
+import structlog
+import trio
+import trio_asyncio
+from attrs import define, field, frozen
+from grpclib.encoding.proto import ProtoStatusDetailsCodec
+from grpclib.health.check import ServiceStatus
+from grpclib.health.service import OVERALL, Health
+from grpclib.reflection.service import ServerReflection
+
+from hyperstream.config import GrpcSettings
+from hyperstream.errors import ConfigurationError
+from hyperstream.hub.directory import MarketDirectory
+from hyperstream.hub.hub import Hub
+from hyperstream.hub.subscription import OutboxLimits
+from hyperstream.servers.grpc.codec import FrameCodec
+from hyperstream.servers.grpc.guard import GuardedServer
+from hyperstream.servers.grpc.orderbook_service import OrderbookService
+
+log = structlog.get_logger("hyperstream.grpc")
+
+# A thousand clients may connect in the same second.
+BACKLOG = 4096
+PROGRESS_CHECK_SECONDS = 1.0
+DRAIN_CHECK_SECONDS = 0.01
+HANG_UP_SECONDS = 1.0
+
+
+@frozen
+class GrpcStatistics:
+    """Connections and streams now, and what happened by cause."""
+
+    connections: int
+    streams: int
+    counts: dict[str, int]
+
+
+@define(eq=False)
+class GrpcServer:
+    """Serves OrderbookService, health and reflection on one port."""
+
+    settings: GrpcSettings
+    directory: MarketDirectory
+    hub: Hub
+    now_ns: Callable[[], int]
+    _server: GuardedServer | None = None
+    _service: OrderbookService = field(init=False)
+    _status: ServiceStatus | None = None
+    _drained: trio.Event = field(factory=trio.Event)
+
+    def __attrs_post_init__(self) -> None:
+        limits = OutboxLimits(
+            self.settings.max_subscriber_queue_messages, self.settings.max_subscriber_queue_bytes
+        )
+        self._service = OrderbookService(self.directory, self.hub, limits, self.now_ns)
+
+    async def run(self, *, task_status: trio.TaskStatus[tuple[str, int]] = trio.TASK_STATUS_IGNORED) -> None:
+        """Serve until ``drain`` was called and every stream has ended.
+
+        Started with the address it listens on. Raises ConfigurationError if that is not possible.
+        """
+        listener = _bind(self.settings)
+        async with trio_asyncio.open_loop() as loop:
+            loop.set_exception_handler(_log_asyncio_exception)
+            self._status = ServiceStatus()
+            self._status.set(False)
+            health = Health({self._service: [self._status], OVERALL: [self._status]})
+            self._server = server = GuardedServer(
+                ServerReflection.extend([self._service, health]),
+                max_message_bytes=self.settings.max_message_bytes,
+                codec=FrameCodec(),
+                status_details_codec=ProtoStatusDetailsCodec(),
+            )
+            is_forced = True
+            try:
+                await trio_asyncio.aio_as_trio(server.start)(sock=listener, backlog=BACKLOG)
+                address = listener.getsockname()
+                log.info("gRPC is listening", host=address[0], port=address[1])
+                task_status.started((address[0], address[1]))
+                async with trio.open_nursery() as nursery:
+                    nursery.start_soon(self._check_progress, name="grpc progress")
+                    await self._drained.wait()
+                    nursery.cancel_scope.cancel(reason="drained")
+                is_forced = False
+            finally:
+                server.stop_accepting()
+                server.hang_up(is_forced=is_forced)
+                with trio.move_on_after(HANG_UP_SECONDS, shield=True):
+                    await _wait_until(lambda: not server.connections)
+                server.hang_up(is_forced=True)
+                server.close()
+
+    def set_serving(self, is_serving: bool) -> None:
+        """What the health service answers."""
+        if self._status is not None:
+            self._status.set(is_serving)
+
+    def close_intake(self) -> None:
+        """Accept no connection and no call any more; what runs goes on."""
+        self._service.is_draining = True
+        self.set_serving(False)
+        if self._server is not None:
+            self._server.stop_accepting()
+            self._server.say_goodbye()
+
+    async def drain(self) -> None:
+        """Wait until every stream has ended, then let ``run`` return.
+
+        The hub must have finished the subscriptions, or they never end.
+        """
+        await _wait_until(lambda: not self._service.subscribers)
+        # Their trailers follow at once; health watches do not end by themselves and are hung up.
+        with trio.move_on_after(HANG_UP_SECONDS):
+            await _wait_until(lambda: self._server is None or not self._server.has_streams)
+        self._drained.set()
+
+    async def _check_progress(self) -> None:
+        while True:
+            await trio.sleep(PROGRESS_CHECK_SECONDS)
+            now = trio.current_time()
+            for subscriber in list(self._service.subscribers):
+                subscriber.check_progress(now)
+
+    def statistics(self) -> GrpcStatistics:
+        """What there is and what happened."""
+        server = self._server
+        return GrpcStatistics(
+            connections=len(server.connections) if server is not None else 0,
+            streams=len(self._service.subscribers),
+            counts=dict(server.counts) if server is not None else {},
+        )
+
+
+async def _wait_until(is_done: Callable[[], bool]) -> None:
+    """Wait for something that asyncio callbacks bring about; only used while shutting down."""
+    while not is_done():  # noqa: ASYNC110 - grpclib offers no event for it
+        await trio.sleep(DRAIN_CHECK_SECONDS)
+
+
+def _bind(settings: GrpcSettings) -> socket.socket:
+    host, port = settings.listen.host, settings.listen.port
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+    except OSError as exc:
+        listener.close()
+        if exc.errno == errno.EADDRINUSE:
+            what = f"port {port} is taken: is another hyperstream running? Choose another with grpc.listen"
+        else:
+            what = f"{exc.strerror}: check grpc.listen"
+        raise ConfigurationError(f"gRPC cannot listen on {host}:{port}: {what}") from exc
+    listener.listen(BACKLOG)
+    listener.setblocking(False)
+    return listener
+
+
+def _log_asyncio_exception(_loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """An exception in an asyncio callback belongs to one peer; it is logged, and life goes on."""
+    exc = context.get("exception")
+    if isinstance(exc, trio.Cancelled):
+        return
+    log.warning("an asyncio callback failed", message=context.get("message"), error=repr(exc))
