@@ -23,8 +23,8 @@ from hyperstream.wire.node_lines import NS
 class Player:
     """Appends a recording to ``data_dir``. ``speed`` 1 is the recording's pace, 0 as fast as it goes.
 
-    ``on_block`` hears of every block after it was written. ``bytes_read`` of the recording's
-    ``size_bytes`` says how far it is.
+    ``on_block`` hears of every block after it was written. ``heights`` holds the greatest height
+    played of each source. ``bytes_read`` of the recording's ``size_bytes`` says how far it is.
     """
 
     recording: Recording
@@ -33,7 +33,7 @@ class Player:
     on_block: Callable[[RecordedBlock], None] = field(default=lambda _: None)
     blocks: int = field(default=0, init=False)
     events: int = field(default=0, init=False)
-    height: int = field(default=0, init=False)
+    heights: dict[Source, int] = field(factory=dict, init=False)
     unreadable_lines: int = field(default=0, init=False)
     _readers: list[RecordingReader] = field(factory=list, init=False)
 
@@ -62,10 +62,15 @@ class Player:
                     await trio.lowlevel.checkpoint()
                 for piece in block.pieces:
                     outputs[piece.source].append(piece)
+                    self.heights[piece.source] = max(piece.height, self.heights.get(piece.source, 0))
                 self.blocks += 1
                 self.events += block.events
-                self.height = max(self.height, block.height)
                 self.on_block(block)
+
+    @property
+    def height(self) -> int:
+        """The greatest height played; 0 before the first block."""
+        return max(self.heights.values(), default=0)
 
     @property
     def bytes_read(self) -> int:
