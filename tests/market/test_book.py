@@ -1,0 +1,181 @@
+"""Books against a naive model, through the node's own diffs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+
+from hyperstream.market.book import ADDED, REMOVED, UPDATED, Book
+from hyperstream.wire.diffs import DiffApplier
+
+from .flows import blocks
+from .naive import NaiveBook, levels_of, queue_of
+
+USER = "0x" + "1" * 40
+
+
+def applier_for(book: Book, reports: list[tuple[str, str]] | None = None) -> DiffApplier:
+    seen = reports if reports is not None else []
+    return DiffApplier({book.symbol: book}, lambda _: None, lambda _, cause, text: seen.append((cause, text)))
+
+
+def diff(
+    oid: int, change: object, side: str | None = "B", px: str = "100.0", coin: str = "BTC"
+) -> dict[str, Any]:
+    event = {"user": USER, "oid": oid, "coin": coin, "side": side, "px": px, "raw_book_diff": change}
+    return {key: value for key, value in event.items() if value is not None}
+
+
+def new(oid: int, size: str = "1.0", **where: Any) -> dict[str, Any]:
+    before = where.pop("before", None)
+    return diff(oid, {"new": {"sz": size} | ({"insertBefore": before} if before else {})}, **where)
+
+
+@given(blocks())
+def test_the_book_equals_a_naive_one_after_every_block(flow: list[list[dict[str, Any]]]) -> None:
+    book, naive, reports = Book("BTC"), NaiveBook(), []
+    applier = applier_for(book, reports)
+    for events in flow:
+        touched: dict[str, Book] = {}
+        applier.apply(events, touched)
+        for event in events:
+            naive.apply(event)
+        for side in "BA":
+            assert queue_of(book, side) == naive.queue(side)
+            assert levels_of(book, side) == naive.levels(side)
+        assert not book.is_crossed
+        assert book.order_count == len(naive.queue("B")) + len(naive.queue("A"))
+        assert (not events) or touched == {"BTC": book}
+    assert reports == []
+
+
+@given(blocks())
+def test_invariants_of_levels_and_keys(flow: list[list[dict[str, Any]]]) -> None:
+    book = Book("BTC")
+    applier = applier_for(book)
+    for events in flow:
+        applier.apply(events, {})
+        for side in book.sides():
+            assert side.keys == sorted(side.levels)
+            for key, level in side.levels.items():
+                assert level.key == key
+                assert level.orders
+                assert level.size_e8 == sum(order.size_e8 for order in level.orders.values())
+                assert all(order.size_e8 > 0 and order.level is level for order in level.orders.values())
+
+
+@given(blocks())
+def test_touched_holds_every_level_that_changed(flow: list[list[dict[str, Any]]]) -> None:
+    book = Book("BTC")
+    applier = applier_for(book)
+    for events in flow:
+        before = {
+            side: {key: (lv.size_e8, lv.order_count) for key, lv in side.levels.items()}
+            for side in book.sides()
+        }
+        applier.apply(events, {})
+        for side in book.sides():
+            now = {key: (level.size_e8, level.order_count) for key, level in side.levels.items()}
+            changed = {
+                key for key in before[side].keys() | now.keys() if before[side].get(key) != now.get(key)
+            }
+            assert changed <= side.touched
+            side.touched.clear()
+
+
+def test_insert_before_queues_directly_in_front() -> None:
+    book = Book("BTC")
+    applier_for(book).apply([new(1), new(2), new(3), new(4, before=2)], {})
+    assert [oid for oid, *_ in queue_of(book, "B")] == [1, 4, 2, 3]
+
+
+def test_an_unknown_anchor_goes_to_the_back_and_is_reported() -> None:
+    book, reports = Book("BTC"), []
+    applier_for(book, reports).apply([new(1), new(2, before=77)], {})
+    assert [oid for oid, *_ in queue_of(book, "B")] == [1, 2]
+    assert [cause for cause, _ in reports] == ["unknown anchor"]
+
+
+def test_size_zero_leaves_the_level_and_the_remove_that_follows_is_no_error() -> None:
+    book, reports = Book("BTC"), []
+    applier = applier_for(book, reports)
+    applier.apply([new(1), new(2)], {})
+    applier.apply([diff(1, {"update": {"origSz": "1.0", "newSz": "0.0"}})], {})
+    assert levels_of(book, "B") == [(100 * 10**8, 10**8, 1)]
+    applier.apply([diff(1, "remove")], {})
+    assert reports == []
+    applier.apply([diff(1, "remove")], {})
+    assert [cause for cause, _ in reports] == ["unknown order"]
+
+
+@pytest.mark.parametrize(
+    ("event", "cause"),
+    [
+        (diff(9, "remove"), "unknown order"),
+        (diff(9, {"update": {"origSz": "1.0", "newSz": "0.5"}}), "unknown order"),
+        (new(1), "duplicate order"),
+        (new(9, "0.0"), "impossible size"),
+        (new(9, "-1.0"), "impossible size"),
+        (new(9, "1.0", px="abc"), "impossible size"),
+        (diff(1, {"update": {"origSz": "1.0", "newSz": "NaN"}}), "impossible size"),
+        (diff(1, {"update": {"origSz": "2.0", "newSz": "0.5"}}), "size mismatch"),
+        (diff(9, {"surprise": {}}), "unreadable diff"),
+        (diff(9, None), "unreadable diff"),
+        (diff(9, "remove", side="X"), "unreadable diff"),
+        (new(9, side=None), "diff without side"),
+        ({"coin": "BTC"}, "unreadable diff"),
+        ({}, "unreadable diff"),
+    ],
+)
+def test_a_contradiction_is_reported_and_the_rest_is_applied(event: dict[str, Any], cause: str) -> None:
+    book, reports = Book("BTC"), []
+    applier = applier_for(book, reports)
+    applier.apply([new(1)], {})
+    applier.apply([event, new(2)], {})
+    assert [each for each, _ in reports] == [cause]
+    assert 2 in [oid for oid, *_ in queue_of(book, "B")]
+
+
+def test_sides_may_be_spelled_bid_and_ask_or_be_missing_from_what_rests() -> None:
+    book, reports = Book("BTC"), []
+    applier = applier_for(book, reports)
+    applier.apply([new(1, side="Bid"), new(2, side="Ask", px="101.0")], {})
+    assert (levels_of(book, "B"), levels_of(book, "A")) == ([(10**10, 10**8, 1)], [(101 * 10**8, 10**8, 1)])
+    applier.apply(
+        [diff(2, "remove", side=None, px="101.0"), diff(1, {"modified": {"sz": "0.5"}}, side=None)], {}
+    )
+    assert (levels_of(book, "B"), levels_of(book, "A")) == ([(10**10, 5 * 10**7, 1)], [])
+    assert reports == []
+
+
+def test_the_journal_tells_every_change_in_order() -> None:
+    book = Book("BTC")
+    book.journal = []
+    applier_for(book).apply(
+        [new(1), new(2, before=1), diff(1, {"update": {"origSz": "1.0", "newSz": "0.4"}}), diff(2, "remove")],
+        {},
+    )
+    told = [(kind, order.oid, order.size_e8, before) for kind, order, before in book.journal]
+    assert told == [
+        (ADDED, 1, 10**8, None),
+        (ADDED, 2, 10**8, 1),
+        (UPDATED, 1, 4 * 10**7, None),
+        (REMOVED, 2, 10**8, None),
+    ]
+
+
+def test_an_update_replaces_the_order_so_a_copied_queue_stays_as_it_was() -> None:
+    book = Book("BTC")
+    applier = applier_for(book)
+    applier.apply([new(1)], {})
+    copied = list(book.bids.orders())
+    applier.apply([diff(1, {"update": {"origSz": "1.0", "newSz": "0.4"}})], {})
+    assert [order.size_e8 for order in copied] == [10**8]
+
+
+def test_a_market_that_is_not_wanted_is_passed_over() -> None:
+    touched: dict[str, Book] = {}
+    assert applier_for(Book("BTC")).apply([new(1, coin="ETH")], touched) == {}
+    assert touched == {}
