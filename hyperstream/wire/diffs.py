@@ -148,6 +148,6 @@ def _odd_side(book: Book, letter: object, oid: int, price_e8: int) -> BookSide:
                 return side
         raise BookFault(
             "diff without side",
-            f"order {oid} has no side: the files come from a node older than mid-2025, take a newer recording",
+            f"order {oid} has no side: a node older than mid-2025 wrote this, take a newer recording",
         )
     raise BookFault("unreadable diff", f"order {oid} has side {letter!r}")

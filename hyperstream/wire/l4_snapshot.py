@@ -26,7 +26,8 @@ _HEAD = re.compile(rb"\s*\[\s*(?:([0-9]+)\s*,\s*\[)?")
 _MARKET = re.compile(rb'\["([^"\\]{1,64})",\[(?=\[)')
 _BETWEEN_ORDERS = b'}],["'
 _BETWEEN_SIDES = re.compile(rb"\]\],\[(?=\[)")
-_TAIL_BYTES = 16
+# Markets, market, sides, side; a height and users put one more list round each order.
+_LISTS_ROUND_AN_ORDER = 4
 
 
 def snapshot_height(data: bytes | mmap) -> int | None:
@@ -38,31 +39,57 @@ def snapshot_height(data: bytes | mmap) -> int | None:
 
 
 def check_is_complete(data: bytes | mmap) -> None:
-    """Raise SnapshotError if the file stops before its outermost list is closed."""
+    """Raise SnapshotError if the file stops before its outermost list is closed.
+
+    Only the end is looked at: behind the last order, every list that was open there is closed.
+    """
     has_height = snapshot_height(data) is not None
-    tail = bytes(data[-_TAIL_BYTES:]).rstrip()
-    if not (tail.endswith(b"]]") if has_height else tail.endswith(b"]")) or (
-        _MARKET.search(data) is not None and not tail.endswith(b"]]]")
-    ):
-        raise SnapshotError(f"the snapshot is not complete: it ends with {tail!r}")
+    last_order = data.rfind(b"}")
+    depth = 0
+    if last_order >= 0:
+        depth = _LISTS_ROUND_AN_ORDER + has_height + _has_users(data)
+    rest = bytes(data[last_order + 1 :]).rstrip()
+    if depth + rest.count(b"[") != rest.count(b"]") or not rest:
+        raise SnapshotError(f"the snapshot is not complete: it ends with {rest[-40:]!r}")
+
+
+def _has_users(data: bytes | mmap) -> bool:
+    """Whether orders stand in pairs with their user: the first one follows a comma then."""
+    first = data.find(b"{")
+    return first > 0 and bytes(data[first - 1 : first]) == b","
 
 
 def read_snapshot(data: bytes | mmap) -> Iterator[SnapshotOrders]:
     """Yield the orders of every market in pieces of about half a megabyte; raises SnapshotError."""
     check_is_complete(data)
     match = _MARKET.search(data)
-    end_of_markets = len(bytes(data[-_TAIL_BYTES:]).rstrip()) - _TAIL_BYTES + len(data)
-    end_of_markets -= 2 if snapshot_height(data) is not None else 1
+    end_of_markets = data.rfind(b"]")
+    if snapshot_height(data) is not None:
+        end_of_markets = data.rfind(b"]", 0, end_of_markets)
+    can_cut = _has_users(data)
     while match is not None:
         following = _MARKET.search(data, match.end())
         end = following.start() - 1 if following is not None else end_of_markets
-        yield from _read_market(match[1].decode(), data, match.end() - 1, end - 1)
+        yield from _read_market(_symbol(match[1]), data, match.end() - 1, end - 1, can_cut)
         match = following
 
 
-def _read_market(symbol: str, data: bytes | mmap, start: int, end: int) -> Iterator[SnapshotOrders]:
-    """Yield the pieces of ``[bids,asks]``, which stands at ``data[start:end]``."""
-    if end - start <= PIECE_BYTES:
+def _symbol(name: bytes) -> str:
+    try:
+        return name.decode()
+    except UnicodeDecodeError as exc:
+        raise SnapshotError(f"a market of the snapshot has no readable name: {name!r}") from exc
+
+
+def _read_market(
+    symbol: str, data: bytes | mmap, start: int, end: int, can_cut: bool
+) -> Iterator[SnapshotOrders]:
+    """Yield the pieces of ``[bids,asks]``, which stands at ``data[start:end]``.
+
+    Without users there is no cut between orders that cannot be mistaken for one between an
+    order's children, so such a market is one piece.
+    """
+    if end - start <= PIECE_BYTES or not can_cut:
         sides = _loads(bytes(data[start:end]), symbol)
         if not isinstance(sides, list) or len(sides) != 2:
             raise SnapshotError(f"{symbol} in the snapshot is not a pair of bids and asks")
@@ -82,10 +109,7 @@ def _read_market(symbol: str, data: bytes | mmap, start: int, end: int) -> Itera
 
 
 def _read_side(symbol: str, side: str, data: bytes | mmap, start: int, end: int) -> Iterator[SnapshotOrders]:
-    """Yield the pieces of one list of orders, ``data[start:end]``, cut between two orders.
-
-    Without users there is no cut that cannot be mistaken, so such a list is one piece.
-    """
+    """Yield the pieces of one list of orders, ``data[start:end]``, cut between two orders."""
     start, end = start + 1, end - 1
     while True:
         cut = data.find(_BETWEEN_ORDERS, min(start + PIECE_BYTES, end), end)

@@ -16,7 +16,7 @@ class Venue:
     """Remembers what rests, so that every diff drawn is possible and no book is ever crossed."""
 
     def __init__(self, draw: st.DrawFn, symbols: tuple[str, ...] = ("BTC",)) -> None:
-        self.draw = draw
+        self.draw: Any = draw
         self.symbols = symbols
         self.next_oid = 1
         self.resting: list[list[Any]] = []  # [oid, symbol, side, price, size]

@@ -35,7 +35,8 @@ def new(oid: int, size: str = "1.0", **where: Any) -> dict[str, Any]:
 
 @given(blocks())
 def test_the_book_equals_a_naive_one_after_every_block(flow: list[list[dict[str, Any]]]) -> None:
-    book, naive, reports = Book("BTC"), NaiveBook(), []
+    book, naive = Book("BTC"), NaiveBook()
+    reports: list[tuple[str, str]] = []
     applier = applier_for(book, reports)
     for events in flow:
         touched: dict[str, Book] = {}
@@ -92,14 +93,16 @@ def test_insert_before_queues_directly_in_front() -> None:
 
 
 def test_an_unknown_anchor_goes_to_the_back_and_is_reported() -> None:
-    book, reports = Book("BTC"), []
+    book = Book("BTC")
+    reports: list[tuple[str, str]] = []
     applier_for(book, reports).apply([new(1), new(2, before=77)], {})
     assert [oid for oid, *_ in queue_of(book, "B")] == [1, 2]
     assert [cause for cause, _ in reports] == ["unknown anchor"]
 
 
 def test_size_zero_leaves_the_level_and_the_remove_that_follows_is_no_error() -> None:
-    book, reports = Book("BTC"), []
+    book = Book("BTC")
+    reports: list[tuple[str, str]] = []
     applier = applier_for(book, reports)
     applier.apply([new(1), new(2)], {})
     applier.apply([diff(1, {"update": {"origSz": "1.0", "newSz": "0.0"}})], {})
@@ -130,7 +133,8 @@ def test_size_zero_leaves_the_level_and_the_remove_that_follows_is_no_error() ->
     ],
 )
 def test_a_contradiction_is_reported_and_the_rest_is_applied(event: dict[str, Any], cause: str) -> None:
-    book, reports = Book("BTC"), []
+    book = Book("BTC")
+    reports: list[tuple[str, str]] = []
     applier = applier_for(book, reports)
     applier.apply([new(1)], {})
     applier.apply([event, new(2)], {})
@@ -139,7 +143,8 @@ def test_a_contradiction_is_reported_and_the_rest_is_applied(event: dict[str, An
 
 
 def test_sides_may_be_spelled_bid_and_ask_or_be_missing_from_what_rests() -> None:
-    book, reports = Book("BTC"), []
+    book = Book("BTC")
+    reports: list[tuple[str, str]] = []
     applier = applier_for(book, reports)
     applier.apply([new(1, side="Bid"), new(2, side="Ask", px="101.0")], {})
     assert (levels_of(book, "B"), levels_of(book, "A")) == ([(10**10, 10**8, 1)], [(101 * 10**8, 10**8, 1)])

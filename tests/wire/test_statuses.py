@@ -1,0 +1,135 @@
+"""Order statuses taken from lines as bytes, against a plain JSON reading of the same lines."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hyperstream.errors import FormatError
+from hyperstream.wire.statuses import attributes_of, is_readable, leaving_statuses, opening_statuses
+
+TIME = "2026-05-05T17:39:13.024084407"
+STATUSES = [
+    "open",
+    "triggered",
+    "filled",
+    "canceled",
+    "marginCanceled",
+    "selfTradeCanceled",
+    "scheduledCancel",
+    "badAloPxRejected",
+    "rejected",
+    "iocCancelRejected",
+]
+
+
+def order(oid: int, *, is_trigger: bool = False, children: int = 0, coin: str = "BTC") -> dict[str, Any]:
+    return {
+        "coin": coin,
+        "side": "A",
+        "limitPx": "81311.0",
+        "sz": "0.61488",
+        "oid": oid,
+        "timestamp": 1778002753024,
+        "triggerCondition": "Price below 77409" if is_trigger else "N/A",
+        "isTrigger": is_trigger,
+        "triggerPx": "77409.0" if is_trigger else "0.0",
+        "children": [order(oid * 1000 + n, is_trigger=True) for n in range(children)],
+        "isPositionTpsl": False,
+        "reduceOnly": is_trigger,
+        "orderType": "Stop Limit" if is_trigger else "Limit",
+        "origSz": "0.7",
+        "tif": None if is_trigger else "Alo",
+        "cloid": "0x000000000000000018ab2cd67dbb0c60",
+    }
+
+
+def status(name: str, oid: int, **shape: Any) -> dict[str, Any]:
+    return {
+        "time": TIME,
+        "user": "0x" + "a" * 40,
+        "hash": None,
+        "builder": {"b": "0x" + "b" * 40, "f": 50} if oid % 3 == 0 else None,
+        "status": name,
+        "order": order(oid, **shape),
+    }
+
+
+def line(events: list[dict[str, Any]]) -> bytes:
+    return orjson.dumps({"local_time": TIME, "block_time": TIME, "block_number": 7, "events": events})
+
+
+events = st.lists(st.tuples(st.sampled_from(STATUSES), st.booleans(), st.integers(0, 2)), max_size=15).map(
+    lambda rows: [
+        status(name, oid, is_trigger=is_trigger or name == "triggered", children=children)
+        for oid, (name, is_trigger, children) in enumerate(rows, start=1)
+    ]
+)
+
+
+@given(events)
+def test_opening_statuses_are_those_a_json_reading_finds(each: list[dict[str, Any]]) -> None:
+    expected = {
+        event["order"]["oid"]: event
+        for event in each
+        if event["status"] == "triggered" or (event["status"] == "open" and not event["order"]["isTrigger"])
+    }
+    found = {oid: orjson.loads(text) for oid, text in opening_statuses(line(each)).items()}
+    assert found == expected
+
+
+@given(events)
+def test_leaving_statuses_are_those_a_json_reading_finds(each: list[dict[str, Any]]) -> None:
+    gone = {"filled", "canceled", "marginCanceled", "selfTradeCanceled", "scheduledCancel"}
+    expected = {event["order"]["oid"]: event["status"] for event in each if event["status"] in gone}
+    assert leaving_statuses(line(each)) == expected
+
+
+def test_attributes_of_an_open_order() -> None:
+    attributes = attributes_of(orjson.dumps(status("open", 5)))
+    assert attributes.placed_time_ns == 1778002753024 * 10**6
+    assert attributes.original_size_e8 == 70_000_000
+    assert (attributes.order_type, attributes.tif, attributes.reduce_only) == ("Limit", "Alo", False)
+    assert (attributes.trigger_condition, attributes.trigger_price) == ("", "")
+    assert attributes.cloid == "0x000000000000000018ab2cd67dbb0c60"
+
+
+def test_a_triggered_order_rests_as_a_plain_one_from_the_time_of_its_status() -> None:
+    attributes = attributes_of(orjson.dumps(status("triggered", 5, is_trigger=True)))
+    assert attributes.placed_time_ns == 1778002753024 * 10**6
+    assert (attributes.order_type, attributes.tif) == ("Stop Limit", "Gtc")
+    assert (attributes.trigger_condition, attributes.trigger_price) == ("Triggered", "")
+
+
+@given(st.binary(max_size=200))
+def test_any_bytes_give_attributes_or_our_own_error(text: bytes) -> None:
+    with pytest.raises(FormatError):
+        attributes_of(text)
+
+
+@given(st.binary(max_size=60), st.binary(max_size=60), events)
+def test_mangled_lines_give_statuses_or_our_own_error(
+    head: bytes, tail: bytes, each: list[dict[str, Any]]
+) -> None:
+    text = line(each)
+    for mangled in (
+        head + text[len(tail) :],
+        text[: len(text) // 2] + tail,
+        head + b'"status":"open"' + tail,
+    ):
+        try:
+            opening_statuses(mangled)
+            leaving_statuses(mangled)
+        except (FormatError, ValueError):
+            continue
+
+
+def test_a_line_in_another_spelling_is_not_taken_for_one_without_orders() -> None:
+    assert is_readable(line([]))
+    assert is_readable(line([status("open", 1)]))
+    assert not is_readable(line([]).replace(b"[]", b'[{"Status":"open"}]'))
+    assert not is_readable(line([status("open", 1)]).replace(b'":"', b'": "'))
