@@ -1,6 +1,7 @@
 """A table of markets: best bid and ask, spread, and how the middle has moved."""
 
 from collections import deque
+from typing import Literal
 
 from attrs import define, field
 from rich.console import Group, RenderableType
@@ -25,6 +26,18 @@ from hyperstream.v1 import orderbook_pb2
 
 MIDDLE_INTERVAL_NS = SECOND // 2
 _MIDDLES = 120
+_COLUMNS = (
+    ("market", 10),
+    ("bid size", 9),
+    ("bid", 9),
+    ("ask", 9),
+    ("ask size", 9),
+    ("bps", 5),
+    ("middle", 0),
+    ("age", 8),
+)
+_WIDE = sum(width + 1 for _, width in _COLUMNS) + 1
+_NARROW = sum(_COLUMNS[column][1] + 1 for column in (0, 2, 3, 5, 6))
 _decimal = DecimalCache()
 
 
@@ -130,27 +143,33 @@ class BboView:
             row.is_current = False
 
     def render(self, width: int, height: int, now_ns: int) -> RenderableType:
-        """Return the screen: the table and the footer."""
-        return Group(self.table(width, height - 1, now_ns), self.feed.footer(now_ns))
+        """Return the screen: the table, and the footer on the last line."""
+        blank = "\n" * max(0, height - 3 - min(len(self.rows), height - 2))
+        return Group(self.table(width, height - 1, now_ns), Text(blank), self.feed.footer(now_ns))
 
     def table(self, width: int, height: int, now_ns: int) -> RenderableType:
-        """Return the table alone in at most this many lines."""
+        """Return the table alone in at most this many lines; below 66 columns without sizes and age."""
         if not self.rows:
             return Text("waiting for the first prices", "yellow")
         fitting = max(1, height - 1)
         rows = list(self.rows.values())
         if len(rows) > fitting:
             rows = rows[: fitting - 1]
-        spark_width = max(0, min(_MIDDLES, width - 76))
+        is_wide = width >= _WIDE
+        spark_width = max(0, min(_MIDDLES, width - (_WIDE if is_wide else _NARROW)))
         style = self.feed.age_style(now_ns)
+        shown = range(8) if is_wide else (0, 2, 3, 5, 6)
         table = Table(box=None, expand=False, padding=(0, 1, 0, 0), header_style="dim", width=width)
-        table.add_column("market", min_width=10, no_wrap=True)
-        for heading in ("bid size", "bid", "ask", "ask size", "bps"):
-            table.add_column(heading, justify="right", no_wrap=True, min_width=9 if heading != "bps" else 5)
-        table.add_column("middle" if spark_width > 5 else "", width=spark_width, no_wrap=True)
-        table.add_column("age", justify="right", no_wrap=True, min_width=8)
+        for column in shown:
+            heading, least = _COLUMNS[column]
+            if column == 6:
+                table.add_column(heading if spark_width > 5 else "", width=spark_width, no_wrap=True)
+            else:
+                justify: Literal["left", "right"] = "right" if column else "left"
+                table.add_column(heading, justify=justify, no_wrap=True, min_width=least)
         for row in rows:
-            table.add_row(*row.cells(now_ns, spark_width, style))
+            cells = row.cells(now_ns, spark_width, style)
+            table.add_row(*(cells[column] for column in shown if column < len(cells)))
         if len(rows) < len(self.rows):
             table.add_row(Text(f"+ {len(self.rows) - len(rows)} more", "yellow"))
         return table

@@ -105,8 +105,11 @@ class Ladder:
             return Text("waiting for the first snapshot", "yellow")
         text = Text(f"{'height ' if width > 66 else ''}{book.height:,}  ", "dim")
         text.append("block ", "dim").append(f"{duration(now_ns - book.block_time_ns):>7}  ", style)
-        text.append("published ", "dim").append(f"{duration(now_ns - book.publish_time_ns):>7}  ", style)
-        return text.append(f"{self.updates.per_second(now_ns):5.1f}/s", "dim")
+        if width >= 48:
+            text.append("published ", "dim").append(f"{duration(now_ns - book.publish_time_ns):>7}  ", style)
+        if width >= 58 or width < 48:
+            text.append(f"{self.updates.per_second(now_ns):5.1f}/s", "dim")
+        return text
 
     def _spread(self, bids: list[BookLevel], asks: list[BookLevel]) -> Text:
         if not bids or not asks:
@@ -169,7 +172,7 @@ class Ladder:
             if column == 0:
                 style = f"bold {side}" if row.is_fresh else side
             elif column == 1:
-                style = "bold reverse" if row.is_fresh else "default"
+                style = f"bold {side}" if row.is_fresh else "default"
             else:
                 style = "dim"
             # Only the digits flash, not the blanks before them.

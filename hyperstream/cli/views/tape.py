@@ -2,6 +2,7 @@
 
 from collections import deque
 from collections.abc import Iterable
+from typing import Literal, NamedTuple
 
 from attrs import define, field, frozen
 from rich.console import Group, RenderableType
@@ -35,6 +36,23 @@ class Printed:
     def notional(self) -> float:
         """Price times size, in quote units, for showing."""
         return self.price_e8 * self.size_e8 / SCALE**2
+
+
+class _Column(NamedTuple):
+    heading: str
+    least_width: int
+    from_width: int  # shown where the table is at least this wide
+
+
+_COLUMNS = (
+    _Column("time (UTC)", 12, 62),
+    _Column("market", 10, 0),
+    _Column("side", 4, 0),
+    _Column("price", 9, 0),
+    _Column("size", 9, 0),
+    _Column("notional", 8, 48),
+    _Column("", 11, 74),
+)
 
 
 @define(eq=False)
@@ -71,7 +89,7 @@ class TapeView:
 
     def render(self, width: int, height: int, now_ns: int) -> RenderableType:
         """Return the screen: totals, tape, footer."""
-        return Group(self.totals(now_ns), self.table(width, height - 2, now_ns), self.feed.footer(now_ns))
+        return Group(self.totals(now_ns), self.table(width, height - 2), self.feed.footer(now_ns))
 
     def totals(self, now_ns: int) -> Text:
         """Return the line of totals."""
@@ -83,21 +101,19 @@ class TapeView:
         text.append("  sells ", "dim").append(f"{self.sells:,} ({compact(self.sell_volume)})", ASK)
         return text
 
-    def table(self, width: int, height: int, now_ns: int) -> RenderableType:  # noqa: ARG002  # as all views
-        """Return the newest trades alone, in exactly this many lines."""
-        table = Table(box=None, expand=False, padding=(0, 2, 0, 0), header_style="dim", width=width)
-        is_wide = width >= 60
-        if is_wide:
-            table.add_column("time (UTC)", no_wrap=True, min_width=12)
-        table.add_column("market", no_wrap=True, min_width=9)
-        table.add_column("side", no_wrap=True, min_width=4)
-        for heading in ("price", "size", "notional"):
-            table.add_column(heading, justify="right", no_wrap=True, min_width=9)
-        table.add_column("", no_wrap=True, ratio=1)
-        shown = [self.tape[index] for index in range(min(len(self.tape), height - 1))]
+    def table(self, width: int, height: int) -> RenderableType:
+        """Return the newest trades alone, in exactly this many lines, with the columns that fit."""
+        shown_columns = [number for number, column in enumerate(_COLUMNS) if width >= column.from_width]
+        gap = 1 if width < _COLUMNS[0].from_width else 2
+        table = Table(box=None, expand=False, padding=(0, gap, 0, 0), header_style="dim")
+        for column in shown_columns:
+            justify: Literal["left", "right"] = "right" if column in (3, 4, 5) else "left"
+            heading, least, _ = _COLUMNS[column]
+            table.add_column(heading, justify=justify, no_wrap=True, min_width=least)
+        shown = [self.tape[index] for index in range(max(0, min(len(self.tape), height - 1)))]
         for printed in shown:
             cells = self._cells(printed)
-            table.add_row(*(cells if is_wide else cells[1:]))
+            table.add_row(*(cells[column] for column in shown_columns))
         for _ in range(height - 1 - len(shown)):
             table.add_row("")
         return table

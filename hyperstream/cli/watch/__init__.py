@@ -6,6 +6,7 @@ json_lines   messages as JSON
 session      one run of the command, and how it ends
 """
 
+import sys
 from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Any, TypeVar
@@ -182,6 +183,5 @@ def orders(context: click.Context, /, symbols: tuple[str, ...], **rest: Any) -> 
 def _run(
     context: click.Context, choices: Choices, view: View, subscribe: Subscribe, *, does_resume: bool = False
 ) -> None:
-    stream = click.get_binary_stream("stdout")
-    session = Session(choices, view, subscribe, Console(), stream, does_resume)
+    session = Session(choices, view, subscribe, Console(), sys.stdout.buffer, does_resume)
     context.exit(run_to_exit_code(session.run))

@@ -59,7 +59,8 @@ def wait_seconds(attempt: int, share: float) -> float:
 class Follower:
     """One subscription, kept open. ``receive`` gets the events and returns True to subscribe anew.
 
-    ``reconnect`` None means: come back after a loss, but fail if the first attempt does.
+    ``reconnect`` None means: come back after a loss and wait for a server that is starting, but
+    fail if there is none at the first attempt.
     With ``does_resume`` a new subscription continues after the last event received of each
     market, so that a topic without snapshots loses nothing silently.
     """
@@ -110,7 +111,8 @@ class Follower:
         # A server that has just restarted may not know its markets yet.
         if isinstance(error, RpcError) and error.status_name in FINAL_STATUSES:
             return self._has_received and error.status_name == "NOT_FOUND"
-        return self._has_received or self.reconnect is True
+        is_starting = isinstance(error, RpcError) and error.status_name == "UNAVAILABLE"
+        return self._has_received or is_starting or self.reconnect is True
 
     async def _follow_once(self) -> None:
         resume = list(self._resume.values()) if self.does_resume else []

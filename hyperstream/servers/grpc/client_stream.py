@@ -134,7 +134,8 @@ def rpc_errors(target: str) -> Iterator[None]:
         raise ServerUnavailable(f"{target} did not answer in time; is it a hyperstream server?") from error
     except OSError as error:
         # asyncio's own text is "Connect call failed ('127.0.0.1', 50051)".
-        reason = os.strerror(error.errno) if (error.errno or 0) > 0 else error.strerror or str(error)
+        number = error.errno or 0
+        reason = os.strerror(number) if number > 0 else error.strerror or str(error)
         raise ServerUnavailable(
             f"no server at {target} ({reason}); start one with: hyperstream run"
         ) from error

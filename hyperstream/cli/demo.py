@@ -1,0 +1,289 @@
+"""``hyperstream demo``: a fake node, the daemon and a live view in one process, offline.
+
+Everything is the real thing but the node: the daemon tails files on disk, takes its
+snapshot from an info server, and the view subscribes over gRPC on the loopback interface.
+"""
+
+import io
+import signal
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Any
+
+import click
+import trio
+from attrs import define, field
+from rich.console import Console
+from rich.live import Live
+
+from hyperstream.app import Addresses, Daemon
+from hyperstream.cli.comparison import Comparison, compare, equals_truth
+from hyperstream.cli.exits import leaves, run_to_exit_code
+from hyperstream.cli.views.feed import Feed
+from hyperstream.cli.views.numbers import SECOND, compact
+from hyperstream.cli.views.showcase import Showcase, latency_text
+from hyperstream.cli.watch.following import HEARTBEAT_SECONDS
+from hyperstream.config import GrpcSettings, ListenAddress, LogSettings, NodeSettings, Settings
+from hyperstream.errors import HyperstreamError, RpcError, ServerUnavailable
+from hyperstream.logs import set_up
+from hyperstream.servers.grpc.client import Client, connect
+from hyperstream.servers.grpc.client_stream import EventStream
+from hyperstream.testing import BUSY, Block, FakeNode
+
+SYMBOLS = ("BTC", "ETH", "HYPE", "@107", "xyz:XYZ100", "kPEPE")
+BLOCKS_PER_SECOND = 14.0
+LADDER_DEPTH = 50
+COMPARED_DEPTH = 1000
+READY_SECONDS = 20.0
+SETTLE_SECONDS = 10.0
+POLL_SECONDS = 0.05
+FRAME_SECONDS = 0.125
+
+
+@define(eq=False)
+class Demo:
+    """One run: the node, what is shown of it, and what the summary needs."""
+
+    node: FakeNode
+    seconds: float
+    showcase: Showcase
+    console: Console
+    is_screen: bool
+    comparisons: list[Comparison] = field(factory=list)
+    is_stream_equal: bool = False
+    blocks: int = 0
+    messages: int = 0
+    message_bytes: int = 0
+    exit_code: int | None = None
+    trouble: BaseException | None = None
+    drain_ns: int = 0
+    _is_draining: bool = False
+    _enough: trio.Event = field(factory=trio.Event)
+    _node_scope: trio.CancelScope = field(factory=trio.CancelScope)
+    _daemon_ended: trio.Event = field(factory=trio.Event)
+
+    async def run(self) -> int:
+        """Run from the first block to the drained daemon; return the exit code."""
+        try:
+            await self._run()
+        except* HyperstreamError as errors:
+            self.trouble = leaves(errors)[0]
+        return 0 if self.is_good else 1
+
+    async def _run(self) -> None:
+        self.showcase.started_ns = time.time_ns()
+        async with self.node.serve_info("127.0.0.1", 0) as url, trio.open_nursery() as nursery:
+            nursery.start_soon(self._wait_signals, nursery.cancel_scope, name="signals")
+            nursery.start_soon(self._draw if self.is_screen else self._tell, name="view")
+            nursery.start_soon(self._make_blocks, name="node")
+            daemon = Daemon(self._settings(url))
+            addresses: Addresses = await nursery.start(self._run_daemon, daemon, name="daemon")
+            assert addresses.grpc is not None
+            host, port = addresses.grpc
+            async with connect(f"{host}:{port}") as client:
+                await self._wait_books(client)
+                await self._show(client, daemon)
+            with trio.fail_after(SETTLE_SECONDS):
+                await self._daemon_ended.wait()
+            nursery.cancel_scope.cancel(reason="the demo is over")
+
+    async def _show(self, client: Client, daemon: Daemon) -> None:
+        view = self.showcase
+        async with AsyncExitStack() as stack:
+            enter = stack.enter_async_context
+            beat = HEARTBEAT_SECONDS
+            streams: list[tuple[EventStream[Any], Callable[[Any, int], None]]] = [
+                (
+                    await enter(
+                        client.subscribe_orderbook(SYMBOLS[:1], depth=LADDER_DEPTH, heartbeat_seconds=beat)
+                    ),
+                    view.on_book,
+                ),
+                (await enter(client.subscribe_bbo(["*"], heartbeat_seconds=beat)), view.on_bbo),
+                (await enter(client.subscribe_trades(["*"], heartbeat_seconds=beat)), view.on_trades),
+            ]
+            async with trio.open_nursery() as receiving:
+                for stream, take in streams:
+                    receiving.start_soon(self._receive, client, stream, take, name=take.__name__)
+                view.phase = "live"
+                view.ends_ns = time.time_ns() + int(self.seconds * SECOND)
+                with trio.move_on_after(self.seconds):
+                    await self._enough.wait()
+                self._node_scope.cancel(reason="the demo's time is up")
+                view.phase = "comparing the books with the node's"
+                await self._compare(client)
+                view.phase = "draining the daemon"
+                self._is_draining = True
+                self.drain_ns = time.time_ns()
+                daemon.drain("the demo is over")
+                receiving.cancel_scope.deadline = trio.current_time() + SETTLE_SECONDS
+
+    async def _make_blocks(self) -> None:
+        with self._node_scope:
+            await self.node.run(rate=BLOCKS_PER_SECOND, on_block=self._count)
+
+    def _count(self, _block: Block) -> None:
+        self.blocks += 1
+        self.showcase.blocks.add(1, time.time_ns())
+
+    async def _run_daemon(self, daemon: Daemon, task_status: trio.TaskStatus[Addresses]) -> None:
+        self.exit_code = await daemon.run(task_status=task_status)
+        self.drain_ns = time.time_ns() - self.drain_ns
+        if not self._is_draining:
+            raise ServerUnavailable(f"the daemon ended by itself with exit code {self.exit_code}")
+        self._daemon_ended.set()
+
+    async def _receive(
+        self, client: Client, stream: EventStream[Any], take: Callable[[Any, int], None]
+    ) -> None:
+        try:
+            while True:
+                events = await stream.receive_batch()
+                now_ns = time.time_ns()
+                for event in events:
+                    take(event, now_ns)
+                traffic = client.statistics()
+                self.showcase.received.add(traffic.message_bytes - self.message_bytes, now_ns)
+                self.messages, self.message_bytes = traffic.messages, traffic.message_bytes
+        except trio.EndOfChannel:
+            if not self._is_draining:
+                raise ServerUnavailable("the daemon ended a stream without being asked") from None
+        except ServerUnavailable:
+            if not self._is_draining:
+                raise
+
+    async def _wait_books(self, client: Client) -> None:
+        """Wait until every market has a book: the daemon has taken its snapshot."""
+        self.showcase.phase = "the daemon takes its snapshot"
+        with trio.move_on_after(READY_SECONDS):
+            while True:
+                try:
+                    markets = (await client.get_markets(SYMBOLS)).markets
+                    if all(market.bid_level_count and market.ask_level_count for market in markets):
+                        return
+                except RpcError as error:
+                    if error.status_name not in ("UNAVAILABLE", "NOT_FOUND"):
+                        raise
+                await trio.sleep(POLL_SECONDS)
+        raise ServerUnavailable(f"the daemon has no books after {READY_SECONDS:.0f} s")
+
+    async def _compare(self, client: Client) -> None:
+        """Compare every book with the truth, once the daemon has applied the last block."""
+        book = self.showcase.ladder.book
+        with trio.move_on_after(SETTLE_SECONDS):
+            while True:
+                if (await client.get_markets()).height >= self.node.height:
+                    break
+                await trio.sleep(POLL_SECONDS)
+        for symbol in SYMBOLS:
+            snapshot = await client.get_orderbook(symbol, depth=COMPARED_DEPTH)
+            self.comparisons.append(compare(snapshot, self.node.truth(symbol, COMPARED_DEPTH)))
+        with trio.move_on_after(SETTLE_SECONDS):
+            while not self.is_stream_equal:
+                truth = self.node.truth(book.symbol, LADDER_DEPTH)
+                self.is_stream_equal = equals_truth(book.bids, book.asks, truth)
+                await trio.sleep(POLL_SECONDS)
+
+    async def _wait_signals(self, scope: trio.CancelScope) -> None:
+        with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+            async for _ in signals:
+                if self._enough.is_set():
+                    scope.cancel(reason="a second signal")
+                self._enough.set()
+
+    async def _draw(self) -> None:
+        with Live(
+            console=self.console,
+            screen=True,
+            auto_refresh=False,
+            redirect_stdout=False,
+            redirect_stderr=False,
+        ) as live:
+            while True:
+                width, height = self.console.size
+                live.update(self.showcase.render(width, height, time.time_ns()), refresh=True)
+                await trio.sleep(FRAME_SECONDS)
+
+    async def _tell(self) -> None:
+        while True:
+            await trio.sleep(1)
+            click.echo(self.showcase.line(time.time_ns()))
+
+    def _settings(self, info_url: str) -> Settings:
+        return Settings(
+            node=NodeSettings(data_dir=self.node.data_dir, info_url=info_url, snapshot="auto"),
+            grpc=GrpcSettings(listen=ListenAddress("127.0.0.1", 0)),
+            log=LogSettings(level="warning"),
+        )
+
+    @property
+    def is_good(self) -> bool:
+        """Whether everything came out as promised."""
+        is_equal = bool(self.comparisons) and all(one.is_equal for one in self.comparisons)
+        feed = self.showcase.feed
+        is_whole = not feed.gaps and not feed.holes
+        return is_equal and self.is_stream_equal and is_whole and self.exit_code == 0
+
+    def summary(self) -> list[str]:
+        """Return what is printed at the end."""
+        view, feed = self.showcase, self.showcase.feed
+        equal = sum(one.is_equal for one in self.comparisons)
+        verdict = "yes" if equal == len(SYMBOLS) and self.is_stream_equal else "NO"
+        levels = sum(one.levels for one in self.comparisons)
+        lines = [
+            f"blocks     {self.blocks} written by the fake node, the last at height {self.node.height:,}",
+            f"events     {feed.events.total:,.0f} received in {self.messages:,} messages, "
+            f"{compact(self.message_bytes)}B",
+            f"trades     {view.tape.buys + view.tape.sells:,}",
+            f"gaps       {sum(feed.gaps.values()) + feed.holes} (missed: {feed.missed()})",
+            f"latency    {latency_text(view.latency)}, from the node's line to the event at the subscriber",
+            f"books equal the node's: {verdict} ({equal} of {len(SYMBOLS)} markets, {levels:,} levels)",
+        ]
+        lines += [f"  {one.symbol:11} {one.best:24} node {one.true_best}" for one in self.comparisons]
+        drained = f"drained in {self.drain_ns / SECOND:.2f} s, " if self.exit_code is not None else ""
+        lines.append(f"daemon     {drained}exit code {self.exit_code}")
+        return lines
+
+
+@click.command()
+@click.option(
+    "--seconds",
+    type=click.FloatRange(min=1),
+    default=20.0,
+    show_default=True,
+    help="How long to show the live view.",
+)
+@click.option("--seed", type=int, default=1, show_default=True, help="The same seed makes the same market.")
+@click.pass_context
+def command(context: click.Context, /, seconds: float, seed: int) -> None:
+    """Show all of it at work: a fake node, the daemon, a live view. No network, no node.
+
+    Ctrl-C ends early. Exit code 0 when every book equals the node's and nothing was missed.
+
+    \b
+    Example:  hyperstream demo
+              hyperstream demo --seconds 60 --seed 7
+    """
+    console = Console()
+    is_screen = console.is_terminal and not console.is_dumb_terminal
+    logs = io.StringIO()
+    set_up(LogSettings(level="warning"), stream=logs if is_screen else sys.stderr)
+    with tempfile.TemporaryDirectory(prefix="hyperstream-demo-") as directory:
+        data_dir = Path(directory) / "data"
+        data_dir.mkdir()
+        node = FakeNode(data_dir, seed=seed, markets=SYMBOLS, load=BUSY)
+        demo = Demo(node, seconds, Showcase(SYMBOLS[0], Feed("")), console, is_screen)
+        exit_code = run_to_exit_code(demo.run)
+        node.close()
+    if is_screen:
+        sys.stderr.write(logs.getvalue())
+    if demo.trouble is None:
+        for line in demo.summary():
+            click.echo(line)
+    else:
+        click.echo(f"Error: {demo.trouble}", err=True)
+    context.exit(exit_code)
