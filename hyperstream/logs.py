@@ -62,12 +62,24 @@ def set_up(settings: LogSettings, *, stream: TextIO | None = None) -> None:
         logger_factory=lambda *names: _Logger(names[0] if names else "hyperstream", output),
         cache_logger_on_first_use=False,
     )
+    _leave_libraries()
     root = logging.getLogger()
-    for handler in [handler for handler in root.handlers if isinstance(handler, _FromLibraries)]:
-        root.removeHandler(handler)
     root.addHandler(_FromLibraries(logging.WARNING))
     root.setLevel(logging.WARNING)
     logging.captureWarnings(capture=True)
+
+
+def reset() -> None:
+    """Undo ``set_up``: for a program that embeds the daemon for a while, and for tests."""
+    _leave_libraries()
+    logging.captureWarnings(capture=False)
+    structlog.reset_defaults()
+
+
+def _leave_libraries() -> None:
+    root = logging.getLogger()
+    for handler in [handler for handler in root.handlers if isinstance(handler, _FromLibraries)]:
+        root.removeHandler(handler)
 
 
 @define(eq=False)

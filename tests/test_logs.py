@@ -15,19 +15,16 @@ import structlog
 from structlog.testing import CapturingLogger
 
 from hyperstream.config import LogSettings
-from hyperstream.logs import MAX_CAUSES, LogOnce, set_up
+from hyperstream.logs import MAX_CAUSES, LogOnce, reset, set_up
 
 
 @pytest.fixture(autouse=True)
 def put_back() -> Iterator[None]:
     """Leave structlog, logging and warnings as they were."""
-    root = logging.getLogger()
-    level = root.level
+    level = logging.getLogger().level
     yield
-    root.handlers[:] = [handler for handler in root.handlers if type(handler).__module__ != set_up.__module__]
-    root.setLevel(level)
-    logging.captureWarnings(capture=False)
-    structlog.reset_defaults()
+    reset()
+    logging.getLogger().setLevel(level)
 
 
 class Terminal(io.StringIO):
@@ -180,6 +177,15 @@ def test_set_up_again_moves_loggers_made_before_and_keeps_libraries_single() -> 
     logging.getLogger("httpx").warning("library")
     assert [line["event"] for line in json_lines(first)] == ["to the first"]
     assert [line["event"] for line in json_lines(second)] == ["to the second", "library"]
+
+
+def test_reset_takes_everything_back() -> None:
+    stream = io.StringIO()
+    set_up(LogSettings(), stream=stream)
+    reset()
+    logging.getLogger("httpx").warning("nobody routes this")
+    assert stream.getvalue() == ""
+    assert not structlog.is_configured()
 
 
 def test_standard_error_is_where_logs_go(monkeypatch: pytest.MonkeyPatch) -> None:

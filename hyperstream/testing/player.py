@@ -44,6 +44,7 @@ class Player:
 
     async def run(self) -> None:
         """Play to the end. Raises FormatError where a file of the recording cannot be read."""
+        await trio.lowlevel.checkpoint()
         self.prepare()
         with ExitStack() as stack:
             self._readers = [RecordingReader(source, files) for source, files in self.recording.files.items()]

@@ -81,6 +81,7 @@ class RecordedBlock:
 class Recording:
     """Where the files of a recording are. ``other_layouts`` names what is there besides ``layout``."""
 
+    place: Path
     layout: str
     files: Mapping[Source, tuple[RecordedFile, ...]]
     snapshot: Path | None = None
@@ -105,7 +106,7 @@ class Recording:
         if snapshot is not None and not snapshot.is_file():
             raise ConfigurationError(f"{snapshot}: there is no such snapshot file")
         others = tuple(name for name in found if name != wanted)
-        return cls(wanted, found[wanted], snapshot or _find_snapshot(directory), others)
+        return cls(directory, wanted, found[wanted], snapshot or _find_snapshot(directory), others)
 
     @property
     def size_bytes(self) -> int:
