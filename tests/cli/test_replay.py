@@ -1,0 +1,256 @@
+"""``hyperstream replay``: recorded files through the real daemon, in this process and as a program."""
+
+import gzip
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import trio
+from attrs import define, field
+
+from hyperstream.cli.narration import State, Summary
+from hyperstream.cli.replay import Replay
+from hyperstream.config import GrpcSettings, Settings
+from hyperstream.testing import FakeNode
+from hyperstream.testing.recording import Recording
+
+BLOCKS = 25
+MARKETS = ("BTC", "@107", "xyz:XYZ100")
+TIMEOUT_SECONDS = 60
+
+
+def record(directory: Path, layout: str = "by_block", *, with_snapshot: bool = True) -> FakeNode:
+    """Let a fake node write a recording; its truth is that of the last block."""
+    directory.mkdir(exist_ok=True)
+    node = FakeNode(directory, layout=layout, markets=MARKETS, start_time_ns=1_778_002_753_000_000_000)
+    if with_snapshot:
+        node.write_snapshot(directory / "snapshot.json")
+    for _ in range(BLOCKS):
+        node.step()
+    node.close()
+    return node
+
+
+def zip_all(directory: Path) -> None:
+    for path in [path for path in directory.rglob("*") if path.is_file()]:
+        path.with_name(f"{path.name}.gz").write_bytes(gzip.compress(path.read_bytes()))
+        path.unlink()
+
+
+def lose_a_block(directory: Path) -> None:
+    """Take one line of diffs out of a recording."""
+    (path,) = directory.glob("node_raw_book_diffs_by_block/hourly/*/*")
+    lines = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(b"".join(lines[:5] + lines[6:]))
+
+
+def environment() -> dict[str, str]:
+    return {
+        name: value for name, value in os.environ.items() if not name.startswith(("HYPERSTREAM_", "FORCE_"))
+    }
+
+
+def run_program(*arguments: str) -> tuple[int, list[dict[str, Any]], str]:
+    """Run ``hyperstream replay --json`` to its end: exit code, what it printed, what it logged."""
+    command = [sys.executable, "-m", "hyperstream", "replay", "--json", *arguments]
+    result = subprocess.run(
+        command, capture_output=True, text=True, env=environment(), timeout=TIMEOUT_SECONDS, check=False
+    )
+    return result.returncode, [json.loads(line) for line in result.stdout.splitlines()], result.stderr
+
+
+@define(eq=False)
+class Listener:
+    """A narrator that remembers."""
+
+    progress_seconds: float = 0.01
+    address: str = ""
+    notes: list[str] = field(factory=list)
+    states: list[State] = field(factory=list)
+    end: Summary | None = None
+
+    def listening(self, address: str, recording: str) -> None:
+        self.address = address
+
+    def progress(self, state: State) -> None:
+        self.states.append(state)
+
+    def note(self, text: str) -> None:
+        self.notes.append(text)
+
+    def summary(self, summary: Summary) -> None:
+        self.end = summary
+
+
+def make_replay(
+    directory: Path, narrator: Listener, *, speed: float = 0.0, is_strict: bool = False
+) -> Replay:
+    return Replay(
+        recording=Recording.find(directory),
+        speed=speed,
+        is_held=False,
+        is_strict=is_strict,
+        settings=Settings(grpc=GrpcSettings(listen="127.0.0.1:0")),
+        narrator=narrator,
+    )
+
+
+@pytest.mark.parametrize("layout", ["by_block", "streaming"])
+@pytest.mark.parametrize("is_zipped", [False, True], ids=["plain", "zipped"])
+async def test_the_books_at_the_end_are_the_nodes(layout: str, is_zipped: bool, tmp_path: Path) -> None:
+    node = record(tmp_path / "recorded", layout)
+    if is_zipped:
+        zip_all(tmp_path / "recorded")
+    narrator = Listener()
+    with trio.fail_after(TIMEOUT_SECONDS):
+        assert await make_replay(tmp_path / "recorded", narrator, is_strict=True).run() == 0
+    assert narrator.end is not None
+    assert narrator.end.is_sound
+    assert narrator.end.blocks == BLOCKS
+    assert narrator.end.height == node.height
+    assert narrator.end.events == node.lines_written
+    found = {market.symbol: market for market in narrator.end.markets}
+    assert set(found) == set(MARKETS)
+    for symbol in MARKETS:
+        truth = node.truth(symbol)
+        assert found[symbol].best_bid == truth.bids[0][0]
+        assert found[symbol].best_ask == truth.asks[0][0]
+        assert found[symbol].orders == sum(level[2] for level in (*truth.bids, *truth.asks))
+
+
+async def test_a_lost_block_is_said_loudly_and_fails_only_when_strict(tmp_path: Path) -> None:
+    record(tmp_path / "recorded")
+    lose_a_block(tmp_path / "recorded")
+    for is_strict, code in ((False, 0), (True, 1)):
+        narrator = Listener()
+        with trio.fail_after(TIMEOUT_SECONDS):
+            replay = make_replay(tmp_path / "recorded", narrator, is_strict=is_strict)
+            assert await replay.run() == code
+        assert narrator.end is not None
+        assert narrator.end.is_caught_up
+        assert {market.symbol for market in narrator.end.doubtful} == set(MARKETS)
+        assert "DOUBTFUL" in narrator.end.verdict
+
+
+async def test_without_a_snapshot_books_begin_empty_and_it_says_so(tmp_path: Path) -> None:
+    record(tmp_path / "recorded", with_snapshot=False)
+    narrator = Listener()
+    with trio.fail_after(TIMEOUT_SECONDS):
+        assert await make_replay(tmp_path / "recorded", narrator).run() == 0
+    assert any("no snapshot" in note for note in narrator.notes)
+    assert narrator.end is not None
+    assert narrator.end.is_caught_up
+
+
+async def test_nothing_is_left_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    record(tmp_path / "recorded")
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(temporary))
+    with trio.fail_after(TIMEOUT_SECONDS):
+        await make_replay(tmp_path / "recorded", Listener()).run()
+    assert list(temporary.iterdir()) == []
+
+
+def test_the_program_tells_everything_as_json(tmp_path: Path) -> None:
+    node = record(tmp_path / "recorded")
+    code, told, logged = run_program(str(tmp_path / "recorded"), "--speed", "0", "--strict")
+    assert code == 0, logged
+    assert told[0]["type"] == "listening"
+    assert told[0]["address"].startswith("127.0.0.1:")
+    assert told[-1]["type"] == "summary"
+    assert told[-1]["is_sound"] is True
+    assert told[-1]["height"] == node.height
+
+
+def test_the_program_exits_with_1_for_a_doubtful_book_when_strict(tmp_path: Path) -> None:
+    record(tmp_path / "recorded")
+    lose_a_block(tmp_path / "recorded")
+    code, told, _ = run_program(str(tmp_path / "recorded"), "--speed", "0", "--strict")
+    assert code == 1
+    assert "DOUBTFUL" in told[-1]["verdict"]
+
+
+def test_held_it_serves_on_until_it_is_interrupted(tmp_path: Path) -> None:
+    record(tmp_path / "recorded")
+    command = [
+        sys.executable,
+        "-m",
+        "hyperstream",
+        "replay",
+        str(tmp_path / "recorded"),
+        "--speed",
+        "0",
+        "--hold",
+    ]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment()) as process:
+        assert process.stdout is not None
+        lines = iter(process.stdout)
+        assert any("Serving on" in line for line in lines)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(TIMEOUT_SECONDS) == 0
+
+
+def test_interrupted_before_the_end_it_drains(tmp_path: Path) -> None:
+    record(tmp_path / "recorded")
+    command = [
+        sys.executable,
+        "-m",
+        "hyperstream",
+        "replay",
+        str(tmp_path / "recorded"),
+        "--speed",
+        "0.001",
+        "--json",
+    ]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment()) as process:
+        assert process.stdout is not None
+        assert json.loads(process.stdout.readline())["type"] == "listening"
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(TIMEOUT_SECONDS) == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["nowhere"], "there is no such directory"),
+        (["."], "no recorded book diffs"),
+        ([".", "--speed", "-1"], "-1"),
+        ([".", "--listen", "50051"], "must be HOST:PORT"),
+        ([".", "--set", "log.level=loud"], "log.level must be one of"),
+    ],
+)
+def test_wrong_usage_exits_with_2_and_says_what_is_wrong(
+    arguments: list[str], expected: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    code, told, logged = run_program(*arguments)
+    assert code == 2
+    assert told == []
+    assert expected in logged
+
+
+def test_help_has_an_example() -> None:
+    result = subprocess.run(
+        [sys.executable, "-m", "hyperstream", "replay", "--help"],
+        capture_output=True,
+        text=True,
+        timeout=TIMEOUT_SECONDS,
+        check=True,
+    )
+    assert "Example:  hyperstream replay recordings/monday --speed 10" in result.stdout
+
+
+@pytest.mark.parametrize("layout", ["by_block", "streaming"])
+def test_a_recording_of_the_real_node_ends_in_sound_books(layout: str) -> None:
+    directory = os.environ.get("HYPERSTREAM_RECORDING", "")
+    if not directory:
+        pytest.skip("HYPERSTREAM_RECORDING names no directory with a recording of a real node")
+    code, told, logged = run_program(directory, "--layout", layout, "--speed", "0", "--strict")
+    assert code == 0, logged
+    assert told[-1]["is_sound"] is True

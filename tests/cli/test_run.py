@@ -1,0 +1,118 @@
+"""``hyperstream run`` as an operator meets it: a process, signals, exit codes, what it writes."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from hyperstream.cli import main
+from hyperstream.testing import FakeNode
+
+LISTENING = "gRPC is listening"
+TIMEOUT_SECONDS = 60
+
+
+@pytest.fixture
+def data_dir(tmp_path: Path) -> Path:
+    """A data directory in which a node has written a few blocks."""
+    node = FakeNode(tmp_path / "data", markets=["BTC"])
+    for _ in range(3):
+        node.step()
+    node.close()
+    return tmp_path / "data"
+
+
+def environment() -> dict[str, str]:
+    """This process's environment without anything that configures hyperstream or colours output."""
+    return {
+        name: value for name, value in os.environ.items() if not name.startswith(("HYPERSTREAM_", "FORCE_"))
+    }
+
+
+@contextmanager
+def running(*arguments: str) -> Iterator[subprocess.Popen[str]]:
+    """Run ``hyperstream run`` and make sure that it ends."""
+    command = [sys.executable, "-m", "hyperstream", "run", "--set", "grpc.listen=127.0.0.1:0", *arguments]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment())
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait(TIMEOUT_SECONDS)
+        if process.stderr is not None:
+            process.stderr.close()
+
+
+def wait_for_event(process: subprocess.Popen[str], event: str) -> dict[str, object]:
+    """Read the process's JSON log until an event of this name; fail if the log ends before."""
+    assert process.stderr is not None
+    seen = []
+    for line in process.stderr:
+        seen.append(line)
+        told: dict[str, object] = json.loads(line)
+        if told["event"] == event:
+            return told
+    raise AssertionError(f"{event!r} was never logged:\n{''.join(seen)}")
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_the_first_signal_drains_and_exits_with_0(data_dir: Path, number: signal.Signals) -> None:
+    with running("--set", f"node.data_dir={data_dir}", "--set", "node.snapshot=none") as process:
+        wait_for_event(process, LISTENING)
+        process.send_signal(number)
+        assert wait_for_event(process, "stopped")["exit_code"] == 0
+        assert process.wait(TIMEOUT_SECONDS) == 0
+
+
+def test_settings_come_from_the_file(tmp_path: Path, data_dir: Path) -> None:
+    path = tmp_path / "hyperstream.toml"
+    path.write_text(f'[node]\ndata_dir = "{data_dir}"\nsnapshot = "none"\n[log]\nlevel = "debug"\n')
+    with running("--config", str(path)) as process:
+        wait_for_event(process, LISTENING)
+        process.terminate()
+        assert process.wait(TIMEOUT_SECONDS) == 0
+
+
+def test_a_bad_configuration_exits_with_2_before_anything_starts(tmp_path: Path) -> None:
+    path = tmp_path / "hyperstream.toml"
+    path.write_text("[node]\ndata_dri = 1\n[grpc]\nenabled = 1\n")
+    command = [sys.executable, "-m", "hyperstream", "run", "--config", str(path)]
+    result = subprocess.run(
+        command, capture_output=True, text=True, env=environment(), timeout=TIMEOUT_SECONDS, check=False
+    )
+    assert result.returncode == 2
+    assert result.stdout == ""
+    heading, *lines = result.stderr.splitlines()
+    assert heading == "The configuration cannot be used:"
+    assert len(lines) == 2
+    assert "did you mean node.data_dir?" in lines[0]
+
+
+def test_a_port_that_is_taken_exits_with_2_and_says_what_to_do(data_dir: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        arguments = ["--set", f"node.data_dir={data_dir}", "--set", f"grpc.listen=127.0.0.1:{port}"]
+        with running(*arguments) as process:
+            _, told = process.communicate(timeout=TIMEOUT_SECONDS)
+    assert process.returncode == 2
+    assert f"port {port} is taken" in told
+    assert "grpc.listen" in told
+    assert "Traceback" not in told
+
+
+def test_help_has_an_example() -> None:
+    result = CliRunner().invoke(main, ["run", "--help"])
+    assert result.exit_code == 0
+    assert "Example:  hyperstream run --config" in result.output
+
+
+def test_an_unknown_option_is_usage_and_exits_with_2() -> None:
+    assert CliRunner().invoke(main, ["run", "--confg", "x"]).exit_code == 2
