@@ -1,0 +1,14 @@
+"""What hyperstream costs, measured: ratios within one run, processor time rather than wall time.
+
+    python -m benchmarks            all of them, each in a process of its own
+    python -m benchmarks.ingest     one of them; every one has --help and --json
+
+    ingest       the node's bytes to books, against bare JSON parsing of the same lines
+    apply        a diff, an update, a delivery: what each costs inside the engine
+    end_to_end   the writing of a line to its receipt by a gRPC client in another process
+    memory       bytes per resting order, per market, per subscriber
+    startup      a snapshot of 400,000 orders to books that can be used
+    collector    pauses of Python's garbage collector with full books
+
+``docs/performance.md`` says how to read the figures and what they were.
+"""
