@@ -174,6 +174,7 @@ class OrderbookService:
             attach(market)
         if following.chosen.is_every:
             self.directory.follow_new_markets(attach)
+        subscription.flush()
         self.subscribers[subscriber] = None
         try:
             await subscriber.run()
