@@ -137,6 +137,11 @@ class LiveMarket:
     def _topic(self, wire_format: WireFormat) -> Topic:
         return Topic(self.name, wire_format, self.hub.next_epoch(), last_used_ns=self.stamp.publish_time_ns)
 
+    @property
+    def has_topics(self) -> bool:
+        """Whether anybody asked for anything of this market lately."""
+        return bool(self.books or self.bbo or self.trades or self.orders)
+
     def topics(self) -> Iterator[Topic]:
         """All topics there are."""
         yield from self.book_topics()
