@@ -144,13 +144,14 @@ class BboView:
 
     def render(self, width: int, height: int, now_ns: int) -> RenderableType:
         """Return the screen: the table, and the footer on the last line."""
-        blank = "\n" * max(0, height - 3 - min(len(self.rows), height - 2))
-        return Group(self.table(width, height - 1, now_ns), Text(blank), self.feed.footer(now_ns))
+        used = 1 + min(max(1, len(self.rows)), height - 2)
+        blank = [Text("\n" * (height - 2 - used))] if height - 1 > used else []
+        return Group(self.table(width, height - 1, now_ns), *blank, self.feed.footer(now_ns))
 
     def table(self, width: int, height: int, now_ns: int) -> RenderableType:
         """Return the table alone in at most this many lines; below 66 columns without sizes and age."""
         if not self.rows:
-            return Text("waiting for the first prices", "yellow")
+            return Text("waiting for the first prices\n", "yellow", no_wrap=True)
         fitting = max(1, height - 1)
         rows = list(self.rows.values())
         if len(rows) > fitting:

@@ -60,7 +60,9 @@ class BooksView:
         room = height - 1
         ladders = list(self.ladders.values())
         if not ladders:
-            return Group(Text("waiting for the first snapshot", "yellow"), self.feed.footer(now_ns))
+            return Group(
+                Text("waiting for the first snapshot", "yellow", no_wrap=True), self.feed.footer(now_ns)
+            )
         across = max(1, min(len(ladders), width // LADDER_WIDTH))
         down = max(1, min(-(-len(ladders) // across), room // LADDER_HEIGHT))
         shown = ladders[: across * down]
@@ -74,7 +76,9 @@ class BooksView:
             grid.add_row(*(ladder.render(widths[i], heights, now_ns) for i, ladder in enumerate(row)))
         footer = self.feed.footer(now_ns)
         if len(shown) < len(ladders):
-            footer = Text(f"{len(ladders) - len(shown)} more do not fit · ", "yellow").append_text(footer)
+            hidden = Text(no_wrap=True, overflow="ellipsis")
+            hidden.append(f"{len(ladders) - len(shown)} more do not fit · ", "yellow")
+            footer = hidden.append_text(footer)
         return Group(grid, footer)
 
     def lines(self, event: orderbook_pb2.OrderbookEvent) -> list[str]:

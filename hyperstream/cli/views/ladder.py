@@ -66,8 +66,11 @@ class Ladder:
     def render(self, width: int, height: int, now_ns: int) -> Panel:
         """Return the ladder in a frame of exactly this size (characters, frame included)."""
         rows = max(1, min(self.depth, (height - 2 - _STATUS_ROWS) // 2))
-        asks, bids = self.book.asks[:rows], self.book.bids[:rows]
-        self._measure(asks, bids)
+        asks, bids = self.book.asks, self.book.bids
+        for level in (*asks, *bids):
+            self.places.see(level.price_e8, level.size_e8)
+        asks, bids = asks[:rows], bids[:rows]
+        self._choose_scale(asks, bids)
         ask_rows, bid_rows = list(self._rows(asks, ASK, now_ns)), list(self._rows(bids, BID, now_ns))
         self._widen([*ask_rows, *bid_rows])
         columns = self._columns(width - 4)
@@ -102,7 +105,7 @@ class Ladder:
     def _status(self, width: int, now_ns: int) -> Text:
         book, style = self.book, self.feed.age_style(now_ns)
         if not book.height:
-            return Text("waiting for the first snapshot", "yellow")
+            return Text("waiting for the first snapshot", "yellow", no_wrap=True)
         text = Text(f"{'height ' if width > 66 else ''}{book.height:,}  ", "dim")
         text.append("block ", "dim").append(f"{duration(now_ns - book.block_time_ns):>7}  ", style)
         if width >= 48:
@@ -117,7 +120,8 @@ class Ladder:
             return Text(f"no {side}" if self.book.is_current else "", "yellow")
         bid, ask = bids[0].price_e8, asks[0].price_e8
         middle = (bid + ask) // 2
-        text = Text(fixed(middle, min(8, self.places.price + 1)).rjust(self._widths[0] + 1), "bold")
+        text = Text()
+        text.append(fixed(middle, min(8, self.places.price + 1)).rjust(self._widths[0] + 1), "bold")
         text.append(f" mid{_GAP}", "dim")
         text.append("spread ", "dim").append(fixed(abs(ask - bid), self.places.price))
         text.append(f" ({basis_points(ask - bid, middle):.2f} bps)", "dim")
@@ -125,9 +129,7 @@ class Ladder:
             text.append("  CROSSED", "bold reverse red")
         return text
 
-    def _measure(self, asks: list[BookLevel], bids: list[BookLevel]) -> None:
-        for level in (*asks, *bids):
-            self.places.see(level.price_e8, level.size_e8)
+    def _choose_scale(self, asks: list[BookLevel], bids: list[BookLevel]) -> None:
         scale = calm_scale(max([level.size_e8 for level in (*asks, *bids)], default=1))
         # Up at once, down only when the bars have become small.
         if scale > self._scale_e8 or scale * 4 < self._scale_e8:

@@ -79,7 +79,9 @@ class OrdersView:
     def render(self, width: int, height: int, now_ns: int) -> RenderableType:
         """Return the screen: totals, best queues of the first market, last changes, footer."""
         parts: list[RenderableType] = [self._totals(market, now_ns) for market in self.markets.values()]
-        parts = parts[: max(1, height // 4)] or [Text("waiting for the first snapshot", "yellow")]
+        parts = parts[: max(1, height // 4)] or [
+            Text("waiting for the first snapshot", "yellow", no_wrap=True)
+        ]
         used = len(parts) + 1
         if self.markets and height - used >= QUEUE_ROWS + 6:
             queue_rows = min(QUEUE_ROWS, (height - used) // 3)

@@ -136,13 +136,13 @@ class Showcase:
     def _rates(self, width: int, now_ns: int) -> Text:
         gap = " " if width < 100 else "   "
         parts = [
-            Text(f"{self.blocks.per_second(now_ns):4.1f} blocks/s", "bold"),
+            Text(f"{self.blocks.per_second(now_ns):2.0f} blocks/s", "bold"),
             Text(f"{self.feed.events.per_second(now_ns):3.0f} events/s", "bold"),
             Text(f"{compact(self.received.per_second(now_ns))}B/s".rjust(8), "bold"),
-            Text(latency_text(self.latency), "green"),
         ]
         missed = self.feed.missed()
         parts.append(Text(f"missed {missed}", "dim" if missed == "nothing" else "bold yellow"))
+        parts.append(Text(latency_text(self.latency), "green"))
         line = Text(gap).join(parts)
         line.no_wrap, line.overflow = True, "ellipsis"
         return line

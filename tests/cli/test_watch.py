@@ -1,0 +1,438 @@
+"""``hyperstream watch`` against a scripted server: as a library call and as a process."""
+
+import json
+import os
+import pty
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import grpc
+import pytest
+import trio
+from click.testing import CliRunner
+
+from hyperstream.cli import main
+from hyperstream.cli.views.books import BooksView
+from hyperstream.cli.views.feed import Connection, Feed
+from hyperstream.cli.views.tape import TapeView
+from hyperstream.cli.watch import following as following_module
+from hyperstream.cli.watch.following import Follower, wait_seconds
+from hyperstream.cli.watch.json_lines import event_line
+from hyperstream.errors import RpcError, ServerUnavailable
+from hyperstream.v1 import common_pb2, orderbook_pb2
+
+BIDS, ASKS = {"10.0": "1.0", "9.5": "2.0"}, {"11.0": "0.5"}
+
+
+def run(*arguments: str) -> Any:
+    return CliRunner().invoke(main, ["watch", *arguments])
+
+
+def script(*responses: Any) -> Any:
+    return lambda request, context: iter(responses)
+
+
+def process(*arguments: str, **options: Any) -> "subprocess.Popen[bytes]":
+    command = [sys.executable, "-m", "hyperstream", "watch", *arguments]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, **options)
+
+
+# -- JSON lines ---------------------------------------------------------------------------
+
+
+def test_json_prints_every_event_with_the_protos_names(scripted_server: Any, make: Any) -> None:
+    events = make("BTC")
+    scripted_server.scripts = [
+        script(
+            events.snapshot(BIDS, ASKS), events.delta({"9.5": "0"}, {}), events.gap(), events.snapshot({}, {})
+        )
+    ]
+    result = run("book", "BTC", "--json", "--depth", "7", "--target", scripted_server.target)
+    assert result.exit_code == 0, result.output
+    lines = [json.loads(line) for line in result.stdout.splitlines()]
+    assert [line["event"] for line in lines] == ["snapshot", "delta", "gap", "snapshot"]
+    assert lines[0]["bids"] == [
+        {"price": "10.0", "size": "1.0", "order_count": 1},
+        {"price": "9.5", "size": "2.0", "order_count": 1},
+    ]
+    assert lines[0]["block_time_ns"] == 1_746_464_339_070_000_000, "64-bit integers are numbers"
+    assert lines[0]["merged"] == 0
+    assert (lines[1]["previous_sequence"], lines[1]["sequence"]) == (1, 2)
+    assert lines[2]["reason"] == "GAP_REASON_SLOW_CONSUMER"
+    assert scripted_server.requests.get_nowait().depth == 7
+
+
+def test_json_says_null_for_what_is_absent(make: Any) -> None:
+    (event,) = make("BTC").bbo(None, ("11.0", "0.5")).events
+    event.bbo.ClearField("market_id")
+    line = json.loads(event_line(event))
+    assert (line["market_id"], line["bid"]) == (None, None)
+    assert line["ask"]["price"] == "11.0"
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        orderbook_pb2.OrderbookEvent(snapshot=orderbook_pb2.OrderbookSnapshot()),
+        orderbook_pb2.OrderbookEvent(delta=orderbook_pb2.OrderbookDelta()),
+        orderbook_pb2.OrderbookEvent(gap=common_pb2.Gap()),
+        orderbook_pb2.OrderbookEvent(notice=common_pb2.Notice(resume=[common_pb2.ResumePoint(symbol="BTC")])),
+        orderbook_pb2.OrderbookEvent(heartbeat=common_pb2.Heartbeat()),
+        orderbook_pb2.BboEvent(bbo=orderbook_pb2.Bbo()),
+        orderbook_pb2.TradesEvent(trades=orderbook_pb2.TradeBatch(trades=[orderbook_pb2.Trade()])),
+        orderbook_pb2.OrdersEvent(delta=orderbook_pb2.OrdersDelta(changes=[orderbook_pb2.OrderChange()])),
+    ],
+)
+def test_json_holds_every_field_of_every_event(event: Any) -> None:
+    line = json.loads(event_line(event))
+    kind = event.WhichOneof("event")
+    assert line["event"] == kind
+    names = {field.name for field in getattr(event, kind).DESCRIPTOR.fields}
+    assert names <= line.keys()
+
+
+def test_full_prints_the_rebuilt_book_at_each_change(scripted_server: Any, make: Any) -> None:
+    events = make("BTC")
+    scripted_server.scripts = [
+        script(events.snapshot(BIDS, ASKS), events.delta({"9.5": "0", "10.5": "3.0"}, {"11.0": "0.75"}))
+    ]
+    result = run("book", "BTC", "--json", "--full", "--target", scripted_server.target)
+    lines = [json.loads(line) for line in result.stdout.splitlines()]
+    assert [line["event"] for line in lines] == ["book", "book"]
+    assert [level["price"] for level in lines[1]["bids"]] == ["10.5", "10.0"]
+    assert lines[1]["asks"] == [{"price": "11.0", "size": "0.75", "order_count": 1}]
+    assert (lines[1]["market_id"], lines[1]["sequence"]) == (3, 2)
+
+
+def test_full_tells_a_hole_as_missed_and_asks_anew(scripted_server: Any, make: Any) -> None:
+    events = make("BTC")
+    broken = [events.snapshot(BIDS, ASKS), events.delta({}, {}, previous_sequence=77)]
+    scripted_server.scripts = [script(*broken), script(events.snapshot(BIDS, ASKS))]
+    result = run("book", "BTC", "--json", "--full", "--target", scripted_server.target)
+    assert result.exit_code == 0
+    lines = [json.loads(line) for line in result.stdout.splitlines()]
+    assert [line["event"] for line in lines] == ["book", "missed", "book"]
+    assert (lines[1]["sequence"], lines[1]["previous_sequence"]) == (1, 77)
+    assert scripted_server.subscriptions == 2
+
+
+def test_count_ends_after_that_many_lines(scripted_server: Any, make: Any) -> None:
+    events = make("BTC")
+
+    def endless(request: Any, context: Any) -> Iterator[Any]:
+        while context.is_active():
+            yield events.trades(("10.0", "1.0", True))
+
+    scripted_server.scripts = [endless]
+    result = run("trades", "BTC", "--json", "--count", "3", "--target", scripted_server.target)
+    assert result.exit_code == 0
+    assert len(result.stdout.splitlines()) == 3
+
+
+def test_seconds_ends_a_stream_that_would_go_on(scripted_server: Any, make: Any) -> None:
+    def quiet(request: Any, context: Any) -> Iterator[Any]:
+        yield make("BTC").bbo(("10.0", "1.0"), None)
+        threading.Event().wait(5)
+
+    scripted_server.scripts = [quiet]
+    result = run("bbo", "BTC", "--json", "--seconds", "0.3", "--target", scripted_server.target)
+    assert result.exit_code == 0
+    assert len(result.stdout.splitlines()) == 1
+
+
+# -- plain lines --------------------------------------------------------------------------
+
+
+def test_piped_output_is_one_readable_line_per_event(scripted_server: Any, make: Any) -> None:
+    events = make("BTC")
+    scripted_server.scripts = [
+        script(events.snapshot(BIDS, ASKS), events.delta({"10.0": "0"}, {}), events.gap())
+    ]
+    result = run("book", "BTC", "--target", scripted_server.target)
+    assert result.stdout.splitlines() == [
+        "16:58:59.070 BTC height 985000001 bid 10 x 1 ask 11 x 0.5 spread 952.38 bps snapshot",
+        "16:58:59.140 BTC height 985000002 bid 9.5 x 2 ask 11 x 0.5 spread 1463.41 bps delta",
+        "GAP BTC events 5 to 9 (slow consumer) read too slowly",
+    ]
+    assert "missed slow consumer 1, dropped 5" in result.stderr, "the summary says what was missed"
+
+
+def test_trades_are_a_line_each(scripted_server: Any, make: Any) -> None:
+    scripted_server.scripts = [script(make("@107").trades(("39.4", "1.0", True), ("39.3", "2.0", False)))]
+    result = run("trades", "@107", "--target", scripted_server.target)
+    assert result.stdout.splitlines() == [
+        "16:58:59.070 @107 buy 39.4 x 1.0",
+        "16:58:59.070 @107 sell 39.3 x 2.0",
+    ]
+
+
+def test_order_changes_are_a_line_each(scripted_server: Any, make: Any) -> None:
+    events = make("BTC")
+    order = orderbook_pb2.Order(oid=7, user="0xabc", side=common_pb2.SIDE_BID, price="10.0", size="1.0")
+    change = orderbook_pb2.OrderChange(
+        kind=orderbook_pb2.ORDER_CHANGE_KIND_REMOVED, order=order, status="canceled"
+    )
+    scripted_server.scripts = [script(events.orders(order), events.order_changes(change))]
+    result = run("orders", "BTC", "--target", scripted_server.target)
+    assert result.stdout.splitlines() == [
+        "16:58:59.070 BTC height 985000001 snapshot chunk 0 (last) 1 orders",
+        "16:58:59.140 BTC height 985000002 removed bid 10.0 x 1.0 oid 7 user 0xabc canceled",
+    ]
+
+
+# -- how it ends --------------------------------------------------------------------------
+
+
+def test_an_unknown_symbol_exits_1_with_the_servers_sentence(scripted_server: Any) -> None:
+    def refuse(request: Any, context: Any) -> Iterator[Any]:
+        context.abort(grpc.StatusCode.NOT_FOUND, "no market named NOPE; GetMarkets lists them")
+        yield
+
+    scripted_server.scripts = [refuse]
+    for options in ([], ["--json"], ["--reconnect"]):
+        result = run("book", "NOPE", *options, "--target", scripted_server.target)
+        assert result.exit_code == 1
+        assert result.stderr.splitlines()[-1] == "Error: no market named NOPE; GetMarkets lists them"
+
+
+def test_no_server_exits_1_and_says_how_to_start_one() -> None:
+    result = run("bbo", "BTC", "--target", "127.0.0.1:1")
+    assert result.exit_code == 1
+    assert "no server at 127.0.0.1:1 (Connection refused); start one with: hyperstream run" in result.stderr
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["book"],
+        ["book", "BTC", "--mantissa", "2"],
+        ["book", "BTC", "--mantissa", "2", "--significant-figures", "4"],
+        ["book", "BTC", "--full"],
+        ["book", "BTC", "--depth", "0"],
+        ["book", "BTC", "--depth", "1001"],
+        ["book", "BTC", "--significant-figures", "6"],
+        ["book", "BTC", "--mantissa", "3", "--significant-figures", "5"],
+        ["bbo", "BTC", "--depth", "5"],
+        ["trades", "BTC", "--count", "0"],
+        ["trades", "BTC", "--target", "nowhere:at:all"],
+        ["sideways", "BTC"],
+    ],
+)
+def test_wrong_usage_exits_2(arguments: list[str]) -> None:
+    assert run(*arguments).exit_code == 2
+
+
+@pytest.mark.parametrize("topic", ["book", "bbo", "trades", "orders"])
+def test_every_help_has_an_example(topic: str) -> None:
+    result = run(topic, "--help")
+    assert f"hyperstream watch {topic} " in result.output
+
+
+def test_a_reader_that_goes_away_ends_the_process_cleanly(scripted_server: Any, make: Any) -> None:
+    events = make("BTC")
+
+    def endless(request: Any, context: Any) -> Iterator[Any]:
+        while context.is_active():
+            yield events.trades(("10.0", "1.0", True))
+
+    scripted_server.scripts = [endless]
+    watching = process("trades", "BTC", "--json", "--target", scripted_server.target)
+    assert watching.stdout is not None
+    assert watching.stderr is not None
+    with watching.stdout as out, watching.stderr as err:
+        assert json.loads(out.readline())["event"] == "trades"
+        out.close()
+        assert watching.wait(20) == 0
+        assert err.read() == b""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_ctrl_c_ends_with_0(scripted_server: Any, make: Any, number: signal.Signals) -> None:
+    release = threading.Event()
+
+    def quiet(request: Any, context: Any) -> Iterator[Any]:
+        yield make("BTC").bbo(("10.0", "1.0"), None)
+        release.wait(20)
+
+    scripted_server.scripts = [quiet]
+    watching = process("bbo", "BTC", "--target", scripted_server.target)
+    assert watching.stdout is not None
+    assert watching.stderr is not None
+    with watching.stdout as out, watching.stderr as err:
+        assert b"BTC" in out.readline()
+        watching.send_signal(number)
+        assert watching.wait(20) == 0
+        assert b"1 best-price updates of 1 markets" in err.read()
+    release.set()
+
+
+def test_a_terminal_gets_a_live_view_and_a_summary(scripted_server: Any, make: Any) -> None:
+    """The process runs on a pseudo-terminal; what it draws is read until it ends by its count."""
+    events = make("BTC")
+    more = threading.Event()
+
+    def answer(request: Any, context: Any) -> Iterator[Any]:
+        yield events.snapshot(BIDS, ASKS)
+        more.wait(20)
+        yield events.delta({"9.5": "0"}, {})
+
+    scripted_server.scripts = [answer]
+    ours, theirs = pty.openpty()
+    environment = {**os.environ, "TERM": "xterm-256color", "COLUMNS": "100", "LINES": "30"}
+    command = [sys.executable, "-m", "hyperstream", "watch", "book", "BTC", "--count", "2"]
+    watching = subprocess.Popen(
+        [*command, "--target", scripted_server.target],
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        env=environment,
+    )
+    os.close(theirs)
+    seen = b""
+    while True:
+        try:
+            part = os.read(ours, 65_536)
+        except OSError:  # how Linux says that the other side of a terminal is closed
+            break
+        seen += part
+        if b"live" in seen and b"mid" in seen:
+            more.set()
+    os.close(ours)
+    assert watching.wait(20) == 0
+    assert b"\x1b[?1049h" in seen, "the alternate screen"
+    assert b"\x1b[?1049l" in seen, "and back"
+    assert "2 events of 1 books" in seen.decode().rpartition("\x1b[?1049l")[2]
+
+
+# -- following ----------------------------------------------------------------------------
+
+
+def follower(server: Any, view: Any, subscribe: Any, **options: Any) -> Follower:
+    async def receive(events: Any) -> bool:
+        return any([view.apply(event, 0) for event in events])  # noqa: C419  # apply them all
+
+    return Follower(
+        server.target, subscribe, receive, view.feed, view.expect_fresh_start, jitter=lambda: 1.0, **options
+    )
+
+
+class SeenEnoughError(Exception):
+    """Ends a follower from inside a test: it must fly through."""
+
+
+async def test_a_lost_stream_is_subscribed_again_with_a_fresh_snapshot(
+    scripted_server: Any, make: Any
+) -> None:
+    events = make("BTC")
+
+    def breaks(request: Any, context: Any) -> Iterator[Any]:
+        yield events.snapshot(BIDS, ASKS)
+        context.abort(grpc.StatusCode.UNAVAILABLE, "going away")
+
+    scripted_server.scripts = [breaks, script(events.snapshot({"10.5": "1.0"}, {}))]
+    view = BooksView(Feed(scripted_server.target))
+    states: list[tuple[Connection, bool]] = []
+
+    async def receive(batch: Any) -> bool:
+        for event in batch:
+            view.apply(event, 0)
+        states.append((view.feed.connection, view.ladders["BTC"].book.is_current))
+        if view.feed.reconnects:
+            raise SeenEnoughError
+        return False
+
+    def on_lost() -> None:
+        view.expect_fresh_start()
+        states.append((view.feed.connection, view.ladders["BTC"].book.is_current))
+
+    following = Follower(
+        scripted_server.target,
+        lambda client, resume: client.subscribe_orderbook(["BTC"]),
+        receive,
+        view.feed,
+        on_lost,
+        jitter=lambda: 1.0,
+    )
+    with trio.fail_after(20), pytest.raises(SeenEnoughError):
+        await following.run()
+    live, old = (Connection.LIVE, True), (Connection.LIVE, False)
+    assert states == [live, old, live]
+    assert view.ladders["BTC"].book.bids[0].price_e8 == 1_050_000_000
+
+
+async def test_without_reconnect_a_loss_is_an_error(scripted_server: Any, make: Any) -> None:
+    def breaks(request: Any, context: Any) -> Iterator[Any]:
+        yield make("BTC").snapshot(BIDS, ASKS)
+        context.abort(grpc.StatusCode.UNAVAILABLE, "going away")
+
+    scripted_server.scripts = [breaks]
+    view = BooksView(Feed(scripted_server.target))
+    following = follower(
+        scripted_server, view, lambda client, resume: client.subscribe_orderbook(["BTC"]), reconnect=False
+    )
+    with trio.fail_after(10), pytest.raises(RpcError, match="going away"):
+        await following.run()
+
+
+async def test_without_reconnect_the_end_of_the_stream_is_the_end(scripted_server: Any, make: Any) -> None:
+    scripted_server.scripts = [script(make("BTC").snapshot(BIDS, ASKS))]
+    view = BooksView(Feed(scripted_server.target))
+    following = follower(
+        scripted_server, view, lambda client, resume: client.subscribe_orderbook(["BTC"]), reconnect=False
+    )
+    with trio.fail_after(10):
+        await following.run()
+    assert view.feed.connection is Connection.ENDED
+
+
+async def test_trades_resume_after_the_last_event_received(scripted_server: Any, make: Any) -> None:
+    events = make("BTC")
+    scripted_server.scripts = [
+        script(events.trades(("10.0", "1.0", True)), events.trades(("10.0", "1.0", True))),
+        script(),
+    ]
+    view = TapeView(Feed(scripted_server.target))
+    resumes: list[list[tuple[str, int, int]]] = []
+
+    def subscribe(client: Any, resume: Any) -> Any:
+        resumes.append([(point.symbol, point.epoch, point.sequence) for point in resume])
+        if len(resumes) == 2:
+            raise SeenEnoughError
+        return client.subscribe_trades(["BTC"], resume=resume)
+
+    following = follower(scripted_server, view, subscribe, reconnect=True, does_resume=True)
+    with trio.fail_after(20), pytest.raises(SeenEnoughError):
+        await following.run()
+    assert resumes == [[], [("BTC", 1, 2)]]
+
+
+async def test_silence_without_heartbeats_is_a_loss(
+    scripted_server: Any, make: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(following_module, "SILENCE_SECONDS", 0.05)
+    release = threading.Event()
+
+    def silent(request: Any, context: Any) -> Iterator[Any]:
+        yield make("BTC").snapshot(BIDS, ASKS)
+        release.wait(20)
+
+    scripted_server.scripts = [silent]
+    view = BooksView(Feed(scripted_server.target))
+    following = follower(
+        scripted_server, view, lambda client, resume: client.subscribe_orderbook(["BTC"]), reconnect=False
+    )
+    with trio.fail_after(20), pytest.raises(ServerUnavailable, match="has been silent"):
+        await following.run()
+    release.set()
+
+
+@pytest.mark.parametrize(
+    ("attempt", "least", "most"), [(0, 0.125, 0.25), (1, 0.25, 0.5), (4, 2, 4), (9, 2.5, 5), (999, 2.5, 5)]
+)
+def test_backoff_doubles_up_to_five_seconds_and_is_jittered(attempt: int, least: float, most: float) -> None:
+    assert wait_seconds(attempt, 0.0) == most
+    assert wait_seconds(attempt, 1.0) == least
