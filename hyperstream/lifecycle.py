@@ -18,6 +18,9 @@ from attrs import define, field
 
 log = structlog.get_logger("hyperstream.lifecycle")
 
+# Wrappers such as timeout(1) signal the process and then its group: one wish, told twice.
+SAME_SIGNAL_SECONDS = 0.1
+
 
 class ExitCode(IntEnum):
     """What the process exits with."""
@@ -63,16 +66,21 @@ class Lifecycle:
         log.warning("ending at once", reason=reason)
         self.force_scope.cancel(reason=reason)
 
+    def _is_echo(self) -> bool:
+        """Whether a signal comes so soon after the first that it is the same wish."""
+        begun = self.force_scope.deadline - self.drain_seconds
+        return trio.current_time() - begun < SAME_SIGNAL_SECONDS
+
     async def obey_signals(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Drain at the first SIGTERM or SIGINT, force at the second. Runs until cancelled."""
         with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as received:
             task_status.started()
             async for number in received:
                 name = signal.Signals(number).name
-                if self.is_draining:
-                    self.force(f"second signal ({name})")
-                else:
+                if not self.is_draining:
                     self.drain(name)
+                elif not self._is_echo():
+                    self.force(f"second signal ({name})")
 
     def exit_code(self) -> ExitCode:
         """What the process should exit with, once ``force_scope`` has been left."""

@@ -63,11 +63,14 @@ class Subscriber:
                     self._is_sending = True
                     await stream.send_message(message)
                     self._is_sending = False
+                    # While the peer's window is open nothing in there waits: let others run, and
+                    # let a connection that was lost meanwhile end this task.
+                    await asyncio.sleep(0)
                 elif subscription.is_finished:
                     break
                 else:
                     await self._wait_for_news()
-        except asyncio.CancelledError:
+        except asyncio.CancelledError:  # noqa: ASYNC104 - check_progress cancels to end with a status
             if not self._cut:
                 raise
             raise GRPCError(Status.RESOURCE_EXHAUSTED, self._cut) from None
