@@ -14,8 +14,9 @@ from hyperstream.cli.narration import MarketSummary, Narrator, State, Summary, n
 from hyperstream.config import ListenAddress, Settings
 from hyperstream.engine.engine import EngineStatistics
 from hyperstream.engine.live_market import LiveMarket
-from hyperstream.errors import ConfigurationError
+from hyperstream.errors import ConfigurationError, SnapshotError
 from hyperstream.logs import set_up
+from hyperstream.sources.node.statistics import NodeStatistics
 from hyperstream.testing.player import Player
 from hyperstream.testing.recording import LAYOUTS, Recording
 
@@ -163,6 +164,7 @@ class Replay:
         self._began_at = trio.current_time()
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._tell_progress, daemon, player, name="progress")
+            await wait_for_tails(daemon, player)
             await player.run()
             is_caught_up = await self._catch_up(daemon, player)
             nursery.cancel_scope.cancel(reason="the recording has ended")
@@ -224,6 +226,25 @@ class Replay:
             return self._daemon_code
         is_failed = not self._summary.is_caught_up or (self.is_strict and not self._summary.is_sound)
         return FAILED if is_failed else DRAINED
+
+
+async def wait_for_tails(daemon: Daemon, player: Player) -> None:
+    """Wait until the daemon knows from where to read every source, so that no line is before that.
+
+    Raises SnapshotError if it cannot use the snapshot: it would ask for another one for ever.
+    """
+    while True:
+        node = _node_statistics(daemon.statistics().node)
+        if len(node.sources) == len(player.recording.files):
+            return
+        if node.snapshot.last_error:
+            raise SnapshotError(f"{player.recording.snapshot}: {node.snapshot.last_error}")
+        await trio.sleep(_LOOK_SECONDS)
+
+
+def _node_statistics(statistics: object) -> NodeStatistics:
+    assert isinstance(statistics, NodeStatistics)
+    return statistics
 
 
 def has_everything(engine: EngineStatistics, player: Player) -> bool:

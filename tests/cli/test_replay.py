@@ -147,6 +147,17 @@ async def test_without_a_snapshot_books_begin_empty_and_it_says_so(tmp_path: Pat
     assert narrator.end.is_caught_up
 
 
+@pytest.mark.parametrize("content", [b"not a snapshot", b"[985000000,[[", b""], ids=["text", "torn", "empty"])
+def test_a_snapshot_that_cannot_be_used_is_told_and_exits_with_1(content: bytes, tmp_path: Path) -> None:
+    record(tmp_path / "recorded")
+    snapshot = tmp_path / "recorded" / "snapshot.json"
+    snapshot.write_bytes(content)
+    code, _, logged = run_program(str(tmp_path / "recorded"), "--speed", "0")
+    assert code == 1
+    assert str(snapshot) in logged
+    assert "Traceback" not in logged
+
+
 async def test_nothing_is_left_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     record(tmp_path / "recorded")
     temporary = tmp_path / "temporary"
