@@ -12,6 +12,7 @@ from hyperstream.cli.client_book import Outcome
 from hyperstream.market.decimals import DecimalCache
 from hyperstream.v1 import common_pb2, orderbook_pb2
 
+MAX_EMPTIED = 10_000
 _decimal = DecimalCache()
 _Queue = dict[int, orderbook_pb2.Order]  # by oid, in priority order
 
@@ -22,7 +23,9 @@ class ClientOrders:
 
     ``is_current`` is False until the last chunk of a snapshot came, and again after a hole.
     ``contradictions`` counts changes that did not fit what was held (an unknown oid, an
-    order that rests already); a server that keeps its promises never causes one.
+    order that rests already); a server that keeps its promises never causes one. An order
+    updated to size 0 has left the book and is dropped at once; its removal, told later,
+    finds it in ``_emptied``.
     """
 
     symbol: str
@@ -40,6 +43,7 @@ class ClientOrders:
     _orders: dict[int, orderbook_pb2.Order] = field(factory=dict)
     _bids: dict[int, _Queue] = field(factory=dict)
     _asks: dict[int, _Queue] = field(factory=dict)
+    _emptied: set[int] = field(factory=set)
     _next_chunk: int = 0
 
     def __len__(self) -> int:
@@ -50,7 +54,7 @@ class ClientOrders:
         if snapshot.chunk == 0:
             self.is_current = False
             self._next_chunk = 0
-            for held in (self._orders, self._bids, self._asks, self.users):
+            for held in (self._orders, self._bids, self._asks, self.users, self._emptied):
                 held.clear()
         elif snapshot.chunk != self._next_chunk or snapshot.sequence != self.sequence:
             self.holes += 1
@@ -88,6 +92,10 @@ class ClientOrders:
             return list(self._bids[max(self._bids)].values()) if self._bids else []
         return list(self._asks[min(self._asks)].values()) if self._asks else []
 
+    def find(self, oid: int) -> orderbook_pb2.Order | None:
+        """Return a resting order."""
+        return self._orders.get(oid)
+
     def _apply(self, change: orderbook_pb2.OrderChange) -> None:
         order = change.order
         held = self._orders.get(order.oid)
@@ -97,15 +105,26 @@ class ClientOrders:
                 self._remove(held)
             self._add(order, change.insert_before_oid)
         elif held is None:
-            self.contradictions += 1
+            if order.oid not in self._emptied:
+                self.contradictions += 1
+            elif change.kind == orderbook_pb2.ORDER_CHANGE_KIND_REMOVED:
+                self._emptied.discard(order.oid)
         elif change.kind == orderbook_pb2.ORDER_CHANGE_KIND_REMOVED:
             self._remove(held)
         elif change.kind == orderbook_pb2.ORDER_CHANGE_KIND_UPDATED:
             held.size = order.size
+            if not _decimal[order.size]:
+                self._remove(held)
+                self._note_emptied(order.oid)
         elif change.kind == orderbook_pb2.ORDER_CHANGE_KIND_ATTRIBUTES:
             size = held.size
             held.CopyFrom(order)
             held.size = size
+
+    def _note_emptied(self, oid: int) -> None:
+        if len(self._emptied) >= MAX_EMPTIED:
+            self._emptied.clear()
+        self._emptied.add(oid)
 
     def _levels(self, side: common_pb2.Side) -> dict[int, _Queue]:
         return self._bids if side == common_pb2.SIDE_BID else self._asks

@@ -87,6 +87,17 @@ def test_an_update_keeps_the_place_and_attributes_keep_the_size() -> None:
     assert (first.oid, first.size, first.order_type) == (1, "4.0", "Limit")
 
 
+def test_an_order_updated_to_nothing_has_left_and_its_removal_is_no_contradiction() -> None:
+    market = ClientOrders("BTC")
+    market.apply_snapshot(snapshot(order(1), order(2)))
+    market.apply_delta(delta(change(UPDATED, order(1, size=0))))
+    assert (oids(market), len(market), dict(market.users)) == ([2], 1, {"0xa": 1})
+    market.apply_delta(delta(change(REMOVED, order(1, size=0)), sequence=3, previous=2))
+    assert (len(market), market.contradictions) == (1, 0)
+    market.apply_delta(delta(change(REMOVED, order(1)), sequence=4, previous=3))
+    assert market.contradictions == 1, "only one removal was to come"
+
+
 def test_a_hole_in_the_sequence_waits_for_a_snapshot() -> None:
     market = ClientOrders("BTC")
     market.apply_snapshot(snapshot(order(1)))

@@ -28,11 +28,22 @@ _KINDS = {
 
 @frozen
 class Changed:
-    """A change worth a line."""
+    """A change worth a line; ``user`` and ``words`` come from the order held where the change is silent."""
 
     symbol: str
     block_time_ns: int
     change: orderbook_pb2.OrderChange
+    user: str
+    words: str
+
+
+@define(eq=False)
+class MarketOrders:
+    """One market: its orders, and how many come and go."""
+
+    orders: ClientOrders
+    added: Rate = field(factory=Rate)
+    removed: Rate = field(factory=Rate)
 
 
 @define(eq=False)
@@ -41,11 +52,9 @@ class OrdersView:
 
     feed: Feed
     started_ns: int = 0
-    markets: dict[str, ClientOrders] = field(factory=dict)
+    markets: dict[str, MarketOrders] = field(factory=dict)
     recent: deque[Changed] = field(factory=lambda: deque(maxlen=KEPT_CHANGES))
-    added: Rate = field(factory=Rate)
-    removed: Rate = field(factory=Rate)
-    changes: Rate = field(factory=Rate)
+    changes: int = 0
 
     def apply(self, event: orderbook_pb2.OrdersEvent, now_ns: int) -> bool:
         """Take an event; True asks for a new subscription, because events are missing before it."""
@@ -57,15 +66,17 @@ class OrdersView:
             self.feed.on_notice(event.notice, now_ns)
         elif kind == "gap":
             self.feed.on_gap(event.gap, now_ns)
-            self._market(event.gap.symbol).expect_snapshot()
+            self._market(event.gap.symbol).orders.expect_snapshot()
         elif kind == "snapshot":
             self.feed.on_event(now_ns, event.snapshot.height)
-            outcome = self._market(event.snapshot.symbol).apply_snapshot(event.snapshot)
+            outcome = self._market(event.snapshot.symbol).orders.apply_snapshot(event.snapshot)
         elif kind == "delta":
             self.feed.on_event(now_ns, event.delta.height)
-            outcome = self._market(event.delta.symbol).apply_delta(event.delta)
+            market = self._market(event.delta.symbol)
+            changes = [_changed(event.delta, change, market.orders) for change in event.delta.changes]
+            outcome = market.orders.apply_delta(event.delta)
             if outcome is Outcome.DELTA:
-                self._count(event.delta, now_ns)
+                self._count(market, changes, now_ns)
         if outcome is Outcome.HOLE:
             self.feed.holes += 1
             return True
@@ -74,7 +85,7 @@ class OrdersView:
     def expect_fresh_start(self) -> None:
         """The connection went: orders are old until a snapshot comes."""
         for market in self.markets.values():
-            market.expect_snapshot()
+            market.orders.expect_snapshot()
 
     def render(self, width: int, height: int, now_ns: int) -> RenderableType:
         """Return the screen: totals, best queues of the first market, last changes, footer."""
@@ -85,7 +96,7 @@ class OrdersView:
         used = len(parts) + 1
         if self.markets and height - used >= QUEUE_ROWS + 6:
             queue_rows = min(QUEUE_ROWS, (height - used) // 3)
-            parts.append(self._queues(next(iter(self.markets.values())), queue_rows, width))
+            parts.append(self._queues(next(iter(self.markets.values())).orders, queue_rows, width))
             used += queue_rows + 1
         parts.append(self._changes(height - used, width))
         parts.append(self.feed.footer(now_ns))
@@ -108,39 +119,40 @@ class OrdersView:
     def summary(self, now_ns: int) -> str:
         """Return the sentence printed at the end."""
         books = ", ".join(
-            f"{market.symbol} {len(market)} orders of {len(market.users)} users"
-            for market in self.markets.values()
+            f"{symbol} {len(market.orders)} orders of {len(market.orders.users)} users"
+            for symbol, market in self.markets.items()
         )
         return (
-            f"{self.changes.total:.0f} order changes in {duration(now_ns - self.started_ns)}, "
+            f"{self.changes} order changes in {duration(now_ns - self.started_ns)}, "
             f"missed {self.feed.missed()}; resting: {books or 'nothing'}"
         )
 
-    def _count(self, delta: orderbook_pb2.OrdersDelta, now_ns: int) -> None:
-        self.changes.add(len(delta.changes), now_ns)
-        for change in delta.changes:
-            if change.kind == orderbook_pb2.ORDER_CHANGE_KIND_ADDED:
-                self.added.add(1, now_ns)
-            elif change.kind == orderbook_pb2.ORDER_CHANGE_KIND_REMOVED:
-                self.removed.add(1, now_ns)
-            self.recent.appendleft(Changed(delta.symbol, delta.block_time_ns, change))
+    def _count(self, market: MarketOrders, changes: list[Changed], now_ns: int) -> None:
+        self.changes += len(changes)
+        for changed in changes:
+            if changed.change.kind == orderbook_pb2.ORDER_CHANGE_KIND_ADDED:
+                market.added.add(1, now_ns)
+            elif changed.change.kind == orderbook_pb2.ORDER_CHANGE_KIND_REMOVED:
+                market.removed.add(1, now_ns)
+            self.recent.appendleft(changed)
 
-    def _totals(self, market: ClientOrders, now_ns: int) -> Text:
-        text = Text(f"{market.symbol} ", "bold", no_wrap=True, overflow="ellipsis")
-        if market.is_doubtful:
+    def _totals(self, market: MarketOrders, now_ns: int) -> Text:
+        orders = market.orders
+        text = Text(no_wrap=True, overflow="ellipsis")
+        text.append(f"{orders.symbol} ", "bold")
+        if orders.is_doubtful:
             text.append(" DOUBTFUL ", "bold reverse red").append(" ")
-        if not market.is_current:
-            text.append(f"taking the snapshot: {len(market):,} orders so far", "yellow")
+        if not orders.is_current:
+            text.append(f"taking the snapshot: {len(orders):,} orders so far", "yellow")
             return text
-        text.append(f"{len(market):,} orders of {len(market.users):,} users")
-        text.append(f"  height {market.height:,}", "dim")
+        text.append(f"{len(orders):,} orders of {len(orders.users):,} users")
+        text.append("  added ", "dim").append(f"{market.added.per_second(now_ns):5.1f}/s", "green")
+        text.append("  removed ", "dim").append(f"{market.removed.per_second(now_ns):5.1f}/s", "red")
         text.append("  block ", "dim")
-        text.append(duration(now_ns - market.block_time_ns), self.feed.age_style(now_ns))
-        text.append("  added ", "dim").append(f"{self.added.per_second(now_ns):.1f}/s", "green")
-        text.append("  removed ", "dim").append(f"{self.removed.per_second(now_ns):.1f}/s", "red")
-        if market.contradictions:
-            text.append(f"  contradictions {market.contradictions}", "bold red")
-        return text
+        text.append(duration(now_ns - orders.block_time_ns), self.feed.age_style(now_ns))
+        if orders.contradictions:
+            text.append(f"  contradictions {orders.contradictions}", "bold red")
+        return text.append(f"  height {orders.height:,}", "dim")
 
     def _queues(self, market: ClientOrders, rows: int, width: int) -> Table:
         table = _table(width)
@@ -187,18 +199,18 @@ class OrdersView:
                 Text("bid" if is_bid else "ask", BID if is_bid else ASK),
                 Text(order.price),
                 Text(order.size),
-                Text(_short(order.user), "dim"),
-                Text(changed.change.status or " ".join(filter(None, (order.order_type, order.tif))), "dim"),
+                Text(_short(changed.user), "dim"),
+                Text(changed.words, "dim"),
             ]
             table.add_row(*cells)
         for _ in range(height - 1 - len(shown)):
             table.add_row("")
         return table
 
-    def _market(self, symbol: str) -> ClientOrders:
+    def _market(self, symbol: str) -> MarketOrders:
         market = self.markets.get(symbol)
         if market is None:
-            market = self.markets[symbol] = ClientOrders(symbol)
+            market = self.markets[symbol] = MarketOrders(ClientOrders(symbol))
         return market
 
 
@@ -207,6 +219,16 @@ _SIDES = ((common_pb2.SIDE_BID, BID), (common_pb2.SIDE_ASK, ASK))
 
 def _table(width: int) -> Table:
     return Table(box=None, expand=False, padding=(0, 2, 0, 0), header_style="dim", width=width)
+
+
+def _changed(
+    delta: orderbook_pb2.OrdersDelta, change: orderbook_pb2.OrderChange, orders: ClientOrders
+) -> Changed:
+    told = change.order
+    held = orders.find(told.oid) or told
+    kind = " ".join(filter(None, (told.order_type or held.order_type, told.tif or held.tif)))
+    words = ", ".join(filter(None, (change.status, kind)))
+    return Changed(delta.symbol, delta.block_time_ns, change, told.user or held.user, words)
 
 
 def _short(address: str) -> str:
