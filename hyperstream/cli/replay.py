@@ -81,13 +81,14 @@ def command(
 
     DIR is a copy of a node's data directory, or holds one in the folders by_block or streaming; hourly
     files may be gzipped. They are appended to a temporary directory block by block, and the daemon tails
-    that directory as it would the node's.
+    that directory as it would the node's. Troubles are in the summary; --set log.level=info tells them as
+    they happen.
 
     \b
     Example:  hyperstream replay recordings/monday --speed 10
               hyperstream replay recordings/monday --speed 0 --strict --json
     """
-    settings = load_or_exit(None, ("log.level=warning", *overrides)).settings
+    settings = load_or_exit(None, ("log.level=error", *overrides)).settings
     try:
         recording = Recording.find(directory, layout=layout, snapshot=snapshot)
     except ConfigurationError as exc:
