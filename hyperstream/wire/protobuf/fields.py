@@ -8,9 +8,11 @@ _SMALL = [bytes((n,)) for n in range(0x80)] + [bytes((n & 0x7F | 0x80, n >> 7)) 
 
 
 def varint(value: int) -> bytes:
-    """Encode a non-negative integer."""
-    if value < 0x4000:
+    """Encode a non-negative integer; raises ValueError for a negative one."""
+    if 0 <= value < 0x4000:
         return _SMALL[value]
+    if value < 0:
+        raise ValueError(f"a varint cannot be negative: {value}")
     out = bytearray()
     while value > 0x7F:
         out.append(value & 0x7F | 0x80)

@@ -11,6 +11,8 @@ BIDS = 10
 ASKS = 11
 _TAG = {1: tag_bytes(BIDS), -1: tag_bytes(ASKS)}
 _SEQUENCE = b"\x20"  # field 4 of every head, a varint
+# Up to here every length in a level is one byte; a venue's prices and sizes have some 20 characters.
+_MAX_SHORT = 100
 
 
 def level_bytes(level: AnyLevel, sign: int) -> bytes:
@@ -20,8 +22,13 @@ def level_bytes(level: AnyLevel, sign: int) -> bytes:
         count = len(level.orders) if type(level) is Level else level.order_count
         price = level.price.encode()
         size = format_e8(level.size_e8).encode()
-        body = b"\x0a%c%b\x12%c%b\x18%b" % (len(price), price, len(size), size, varint(count))
-        cached = level.protobuf_bytes = b"%b%c%b" % (_TAG[sign], len(body), body)
+        if len(price) + len(size) <= _MAX_SHORT:
+            body = b"\x0a%c%b\x12%c%b\x18%b" % (len(price), price, len(size), size, varint(count))
+            cached = b"%b%c%b" % (_TAG[sign], len(body), body)
+        else:
+            body = bytes_field(b"\x0a", price) + bytes_field(b"\x12", size) + b"\x18" + varint(count)
+            cached = bytes_field(_TAG[sign], body)
+        level.protobuf_bytes = cached
     return cached
 
 
