@@ -13,6 +13,7 @@ from hyperstream.engine.live_market import LiveMarket
 from hyperstream.engine.topics import MarketFormats
 from hyperstream.hub.hub import Hub
 from hyperstream.market.book import Book
+from hyperstream.market.identity import asset_index
 from hyperstream.market.updates import BlockStamp, MarketName
 from hyperstream.wire.node_blocks import InstrumentsListed
 
@@ -47,8 +48,11 @@ class Markets:
         if "*" not in self.wanted and symbol not in self.wanted:
             return None
         book = self.books[symbol] = Book(symbol)
+        index = asset_index(symbol)
+        if index is not None:
+            self._symbol_of[index] = symbol
         market = LiveMarket(
-            name=MarketName(symbol),
+            name=MarketName(symbol, index),
             book=book,
             hub=self.hub,
             formats=self.formats,

@@ -1,18 +1,16 @@
 """A market as GetMarkets lists it."""
 
 from hyperstream.hub.directory import PublishedMarket
+from hyperstream.market.identity import MarketKind, market_kind
 from hyperstream.v1 import common_pb2, orderbook_pb2
 
 
-def market_kind(symbol: str) -> common_pb2.MarketKind:
-    """What kind of market the node's symbol names."""
-    if symbol.startswith("@") or "/" in symbol:
-        return common_pb2.MARKET_KIND_SPOT
-    if symbol.startswith("#"):
-        return common_pb2.MARKET_KIND_OUTCOME
-    if ":" in symbol:
-        return common_pb2.MARKET_KIND_BUILDER_PERP
-    return common_pb2.MARKET_KIND_PERP
+_KINDS = {
+    MarketKind.PERP: common_pb2.MARKET_KIND_PERP,
+    MarketKind.SPOT: common_pb2.MARKET_KIND_SPOT,
+    MarketKind.BUILDER_PERP: common_pb2.MARKET_KIND_BUILDER_PERP,
+    MarketKind.OUTCOME: common_pb2.MARKET_KIND_OUTCOME,
+}
 
 
 def describe_market(market: PublishedMarket) -> orderbook_pb2.Market:
@@ -23,7 +21,7 @@ def describe_market(market: PublishedMarket) -> orderbook_pb2.Market:
     return orderbook_pb2.Market(
         market_id=market.name.market_id,
         symbol=market.name.symbol,
-        kind=market_kind(market.name.symbol),
+        kind=_KINDS[market_kind(market.name.symbol)],
         state=common_pb2.MARKET_STATE_DOUBTFUL if doubtful else common_pb2.MARKET_STATE_LIVE,
         display_name=instrument.display_name if instrument is not None else "",
         size_decimals=instrument.size_decimals if instrument is not None else None,
