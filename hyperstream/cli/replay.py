@@ -2,13 +2,14 @@
 
 import sys
 import tempfile
+from functools import partial
 from pathlib import Path
 
 import attrs
 import click
 import trio
 
-from hyperstream.app import Addresses, Daemon
+from hyperstream.app import Daemon
 from hyperstream.cli.exits import DRAINED, FAILED, load_or_exit, run_to_exit_code, set_option
 from hyperstream.cli.narration import MarketSummary, Narrator, State, Summary, narration
 from hyperstream.config import ListenAddress, Settings
@@ -123,7 +124,6 @@ class Replay:
     narrator: Narrator
     _began_at: float = attrs.field(default=0.0, init=False)
     _summary: Summary | None = attrs.field(default=None, init=False)
-    _daemon_code: int = attrs.field(default=FAILED, init=False)
 
     async def run(self) -> int:
         """Play, wait until the daemon has applied everything, sum up, drain."""
@@ -149,17 +149,13 @@ class Replay:
             )
             daemon = Daemon(attrs.evolve(self.settings, node=node))
             async with trio.open_nursery() as nursery:
-                addresses = await nursery.start(self._run_daemon, daemon, nursery.cancel_scope, name="daemon")
-                address = str(ListenAddress(*addresses.grpc))
-                self.narrator.listening(address, f"{self.recording.layout} of {self.recording.place}")
-                nursery.start_soon(self._play, daemon, player, name="play")
-        return self._exit_code()
-
-    async def _run_daemon(
-        self, daemon: Daemon, scope: trio.CancelScope, *, task_status: trio.TaskStatus[Addresses]
-    ) -> None:
-        self._daemon_code = await daemon.run(obey_signals=True, task_status=task_status)
-        scope.cancel(reason="the daemon has ended")
+                async with trio.open_nursery() as serving:
+                    addresses = await serving.start(partial(daemon.run, obey_signals=True), name="daemon")
+                    address = str(ListenAddress(*addresses.grpc))
+                    self.narrator.listening(address, f"{self.recording.layout} of {self.recording.place}")
+                    nursery.start_soon(self._play, daemon, player, name="play")
+                nursery.cancel_scope.cancel(reason="the daemon has ended")
+        return self._exit_code(daemon.lifecycle.exit_code())
 
     async def _play(self, daemon: Daemon, player: Player) -> None:
         self._began_at = trio.current_time()
@@ -222,9 +218,9 @@ class Replay:
             counts=engine.counts,
         )
 
-    def _exit_code(self) -> int:
-        if self._daemon_code != DRAINED or self._summary is None:
-            return self._daemon_code
+    def _exit_code(self, daemon_code: int) -> int:
+        if daemon_code != DRAINED or self._summary is None:
+            return daemon_code
         is_failed = not self._summary.is_caught_up or (self.is_strict and not self._summary.is_sound)
         return FAILED if is_failed else DRAINED
 

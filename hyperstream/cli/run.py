@@ -30,6 +30,6 @@ def command(config_file: Path | None, overrides: tuple[str, ...]) -> None:
     """
     settings = load_or_exit(config_file, overrides).settings
     set_up(settings.log)
-    from hyperstream import app
+    from hyperstream.app import run  # here, so that a bad configuration is told at once
 
-    sys.exit(run_to_exit_code(app.run, settings))
+    sys.exit(run_to_exit_code(run, settings))

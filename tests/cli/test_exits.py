@@ -38,10 +38,12 @@ def test_a_crash_deep_in_the_tree_is_told_by_its_own_traceback_only(told: io.Str
 
     async def service() -> None:
         async with trio.open_nursery() as nursery:
+            nursery.start_soon(trio.sleep_forever)
             nursery.start_soon(parse_block)
 
     async def main() -> int:
         async with trio.open_nursery() as nursery:
+            nursery.start_soon(trio.sleep_forever)
             nursery.start_soon(service)
         return 0
 
@@ -84,6 +86,7 @@ def test_a_deliberate_error_is_told_in_its_own_words(told: io.StringIO) -> None:
 
     async def main() -> int:
         async with trio.open_nursery() as nursery:
+            nursery.start_soon(trio.sleep_forever)
             nursery.start_soon(fail)
         return 0
 
