@@ -53,10 +53,16 @@ def settle_memory() -> None:
     gc.collect()
 
 
-def profile(run: Callable[[], object], rows: int = PROFILE_ROWS) -> str:
+def profile(run: Callable[[], object]) -> str:
     """Run once under cProfile; return the functions that took longest themselves, as text."""
     profiler = cProfile.Profile(time.process_time)
     profiler.runcall(run)
+    return print_profile(profiler)
+
+
+def print_profile(source: cProfile.Profile | Path, rows: int = PROFILE_ROWS) -> str:
+    """Return the functions that took longest themselves, of a profile or of a file with one."""
     text = io.StringIO()
-    pstats.Stats(profiler, stream=text).strip_dirs().sort_stats("tottime").print_stats(rows)
+    statistics = pstats.Stats(str(source) if isinstance(source, Path) else source, stream=text)
+    statistics.strip_dirs().sort_stats("tottime").print_stats(rows)
     return text.getvalue().strip()
