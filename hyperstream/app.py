@@ -61,12 +61,13 @@ class Daemon:
     engine: Engine = field(init=False)
     _grpc: GrpcServer = field(init=False)
     _node: NodeSource = field(init=False)
+    _send_items: trio.MemorySendChannel[NodeItem] = field(init=False)
     _items: trio.MemoryReceiveChannel[NodeItem] = field(init=False)
 
     def __attrs_post_init__(self) -> None:
         settings = self.settings
         node = settings.node
-        send_items, self._items = trio.open_memory_channel[NodeItem](node.channel_blocks)
+        self._send_items, self._items = trio.open_memory_channel[NodeItem](node.channel_blocks)
         send_repair, repairs = trio.open_memory_channel[RepairRequest](math.inf)
         can_repair = node.snapshot != "none"
         self.lifecycle = Lifecycle(settings.lifecycle.drain_seconds, time.time_ns)
@@ -80,7 +81,7 @@ class Daemon:
             status_wait_seconds=node.status_wait_seconds,
             snapshot_chunk_orders=settings.grpc.snapshot_chunk_orders,
         )
-        self._node = NodeSource(node, send_items, repairs)
+        self._node = NodeSource(node, self._send_items, repairs)
         self._grpc = GrpcServer(settings.grpc, self.engine, self.hub, time.time_ns)
 
     async def run(
@@ -110,7 +111,10 @@ class Daemon:
 
     async def _run_node(self, intake: trio.CancelScope) -> None:
         with intake:
-            await self._node.run()
+            if self.settings.node.enabled:
+                await self._node.run()
+            await trio.sleep_forever()
+        self._send_items.close()
 
     async def _run_engine(self, done: trio.Event) -> None:
         relax_collector()
