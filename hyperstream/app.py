@@ -113,7 +113,8 @@ class Daemon:
         with intake:
             if self.settings.node.enabled:
                 await self._node.run()
-            await trio.sleep_forever()
+            else:
+                await trio.sleep_forever()
         self._send_items.close()
 
     async def _run_engine(self, done: trio.Event) -> None:
