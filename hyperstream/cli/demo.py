@@ -103,7 +103,7 @@ class Demo:
                     ),
                     view.on_book,
                 ),
-                (await enter(client.subscribe_bbo(["*"], heartbeat_seconds=beat)), view.on_bbo),
+                (await enter(client.subscribe_bbo(SYMBOLS, heartbeat_seconds=beat)), view.on_bbo),
                 (await enter(client.subscribe_trades(["*"], heartbeat_seconds=beat)), view.on_trades),
             ]
             async with trio.open_nursery() as receiving:

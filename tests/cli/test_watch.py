@@ -313,6 +313,7 @@ def test_a_terminal_gets_a_live_view_and_a_summary(scripted_server: Any, make: A
 
 def follower(server: Any, view: Any, subscribe: Any, **options: Any) -> Follower:
     async def receive(events: Any) -> bool:
+        await trio.lowlevel.checkpoint()
         return any([view.apply(event, 0) for event in events])  # noqa: C419  # apply them all
 
     return Follower(
@@ -338,6 +339,7 @@ async def test_a_lost_stream_is_subscribed_again_with_a_fresh_snapshot(
     states: list[tuple[Connection, bool]] = []
 
     async def receive(batch: Any) -> bool:
+        await trio.lowlevel.checkpoint()
         for event in batch:
             view.apply(event, 0)
         states.append((view.feed.connection, view.ladders["BTC"].book.is_current))

@@ -1,15 +1,14 @@
 """A table of markets: best bid and ask, spread, and how the middle has moved."""
 
 from collections import deque
-from typing import Literal
 
 from attrs import define, field
 from rich.console import Group, RenderableType
-from rich.table import Table
 from rich.text import Text
 
 from hyperstream.cli.views.books import plain_control
 from hyperstream.cli.views.feed import Feed
+from hyperstream.cli.views.grid import Column, Grid
 from hyperstream.cli.views.ladder import ASK, BID
 from hyperstream.cli.views.numbers import (
     SECOND,
@@ -26,18 +25,17 @@ from hyperstream.v1 import orderbook_pb2
 
 MIDDLE_INTERVAL_NS = SECOND // 2
 _MIDDLES = 120
+_WIDE = 68  # from here on sizes and age are shown
 _COLUMNS = (
-    ("market", 10),
-    ("bid size", 9),
-    ("bid", 9),
-    ("ask", 9),
-    ("ask size", 9),
-    ("bps", 5),
-    ("middle", 0),
-    ("age", 8),
+    Column("market", 10),
+    Column("bid size", 9, right=True, from_width=_WIDE),
+    Column("bid", 9, right=True),
+    Column("ask", 9, right=True),
+    Column("ask size", 9, right=True, from_width=_WIDE),
+    Column("bps", 5, right=True),
+    Column("age", 7, right=True, from_width=_WIDE),
+    Column("middle", 0, from_width=54),
 )
-_WIDE = sum(width + 1 for _, width in _COLUMNS) + 1
-_NARROW = sum(_COLUMNS[column][1] + 1 for column in (0, 2, 3, 5, 6))
 _decimal = DecimalCache()
 
 
@@ -84,9 +82,9 @@ class BboRow:
         self._slot = slot
 
     def cells(self, now_ns: int, spark_width: int, age_style: str) -> list[Text]:
-        """Return the row: market, bid size, bid, ask, ask size, spread, sparkline, age."""
+        """Return the row: market, bid size, bid, ask, ask size, spread, age, sparkline."""
         if self.bbo is None:
-            return [Text(self.symbol)]
+            return [Text(self.symbol, "yellow"), *[Text()] * (len(_COLUMNS) - 1)]
         if self.middles:
             self._advance(self.middles[-1], now_ns)
         prices, sizes = {}, {}
@@ -111,7 +109,7 @@ class BboRow:
         )
         spark = Text(sparkline(list(self.middles), spark_width).ljust(spark_width), BID if rising else ASK)
         age = Text(duration(now_ns - self.bbo.block_time_ns), age_style)
-        return [name, sizes["bid"], prices["bid"], prices["ask"], sizes["ask"], spread, spark, age]
+        return [name, sizes["bid"], prices["bid"], prices["ask"], sizes["ask"], spread, age, spark]
 
 
 @define(eq=False)
@@ -121,6 +119,7 @@ class BboView:
     feed: Feed
     started_ns: int = 0
     rows: dict[str, BboRow] = field(factory=dict)
+    _grid: Grid = field(factory=lambda: Grid(_COLUMNS, gap=1))
 
     def apply(self, event: orderbook_pb2.BboEvent, now_ns: int) -> bool:
         """Take an event; never asks for a new subscription, the newest price is all there is."""
@@ -144,36 +143,23 @@ class BboView:
 
     def render(self, width: int, height: int, now_ns: int) -> RenderableType:
         """Return the screen: the table, and the footer on the last line."""
-        used = 1 + min(max(1, len(self.rows)), height - 2)
-        blank = [Text("\n" * (height - 2 - used))] if height - 1 > used else []
-        return Group(self.table(width, height - 1, now_ns), *blank, self.feed.footer(now_ns))
+        return Group(self.table(width, height - 1, now_ns), self.feed.footer(now_ns))
 
     def table(self, width: int, height: int, now_ns: int) -> RenderableType:
-        """Return the table alone in at most this many lines; below 66 columns without sizes and age."""
-        if not self.rows:
-            return Text("waiting for the first prices\n", "yellow", no_wrap=True)
-        fitting = max(1, height - 1)
+        """Return the table alone in exactly this many lines; narrow ones are without sizes and age."""
         rows = list(self.rows.values())
-        if len(rows) > fitting:
-            rows = rows[: fitting - 1]
-        is_wide = width >= _WIDE
-        spark_width = max(0, min(_MIDDLES, width - (_WIDE if is_wide else _NARROW)))
+        if not rows:
+            return Text("waiting for the first prices" + "\n" * (height - 1), "yellow", no_wrap=True)
+        hidden = len(rows) - max(1, height - 1)
+        if hidden > 0:
+            rows = rows[: -hidden - 1]
         style = self.feed.age_style(now_ns)
-        shown = range(8) if is_wide else (0, 2, 3, 5, 6)
-        table = Table(box=None, expand=False, padding=(0, 1, 0, 0), header_style="dim", width=width)
-        for column in shown:
-            heading, least = _COLUMNS[column]
-            if column == 6:
-                table.add_column(heading if spark_width > 5 else "", width=spark_width, no_wrap=True)
-            else:
-                justify: Literal["left", "right"] = "right" if column else "left"
-                table.add_column(heading, justify=justify, no_wrap=True, min_width=least)
-        for row in rows:
-            cells = row.cells(now_ns, spark_width, style)
-            table.add_row(*(cells[column] for column in shown if column < len(cells)))
-        if len(rows) < len(self.rows):
-            table.add_row(Text(f"+ {len(self.rows) - len(rows)} more", "yellow"))
-        return table
+        spark_width = max(0, min(_MIDDLES, width - (_WIDE if width >= _WIDE else 46)))
+        cells = [row.cells(now_ns, spark_width, style) for row in rows]
+        if hidden > 0:
+            more = Text(f"+ {hidden + 1} more", "yellow")
+            cells.append([more, *[Text()] * (len(_COLUMNS) - 1)])
+        return self._grid.lay_out(cells, width, height)
 
     def lines(self, event: orderbook_pb2.BboEvent) -> list[str]:
         """Return what plain output says about an event just applied."""

@@ -2,11 +2,11 @@
 
 from attrs import define, field
 from rich.console import Group, RenderableType
-from rich.table import Table
 from rich.text import Text
 
 from hyperstream.cli.client_book import ClientBook, Outcome
 from hyperstream.cli.views.feed import Feed, reason_name
+from hyperstream.cli.views.grid import Beside
 from hyperstream.cli.views.ladder import Ladder
 from hyperstream.cli.views.numbers import basis_points, clock_time, duration, fixed, places_of
 from hyperstream.v1 import orderbook_pb2
@@ -66,20 +66,21 @@ class BooksView:
         across = max(1, min(len(ladders), width // LADDER_WIDTH))
         down = max(1, min(-(-len(ladders) // across), room // LADDER_HEIGHT))
         shown = ladders[: across * down]
-        grid = Table.grid()
-        for _ in range(across):
-            grid.add_column()
+        rows = []
         for start in range(0, len(shown), across):
             row = shown[start : start + across]
-            heights = room // down + (1 if start // across < room % down else 0)
+            tall = room // down + (1 if start // across < room % down else 0)
             widths = [width // across + (1 if column < width % across else 0) for column in range(across)]
-            grid.add_row(*(ladder.render(widths[i], heights, now_ns) for i, ladder in enumerate(row)))
+            parts = [
+                (ladder.render(wide, tall, now_ns), wide) for ladder, wide in zip(row, widths, strict=False)
+            ]
+            rows.append(Beside(parts, tall))
         footer = self.feed.footer(now_ns)
         if len(shown) < len(ladders):
             hidden = Text(no_wrap=True, overflow="ellipsis")
             hidden.append(f"{len(ladders) - len(shown)} more do not fit · ", "yellow")
             footer = hidden.append_text(footer)
-        return Group(grid, footer)
+        return Group(*rows, footer)
 
     def lines(self, event: orderbook_pb2.OrderbookEvent) -> list[str]:
         """Return what plain output says about an event just applied."""

@@ -1,16 +1,17 @@
 """Order-level changes of one or more markets, and who is first in the queue at the best prices."""
 
 from collections import deque
+from itertools import islice
 
 from attrs import define, field, frozen
 from rich.console import Group, RenderableType
-from rich.table import Table
 from rich.text import Text
 
 from hyperstream.cli.client_book import Outcome
 from hyperstream.cli.client_orders import ClientOrders
 from hyperstream.cli.views.books import plain_control
 from hyperstream.cli.views.feed import Feed
+from hyperstream.cli.views.grid import Column, Grid
 from hyperstream.cli.views.ladder import ASK, BID
 from hyperstream.cli.views.numbers import clock_time, duration
 from hyperstream.cli.views.rates import Rate
@@ -24,6 +25,26 @@ _KINDS = {
     orderbook_pb2.ORDER_CHANGE_KIND_REMOVED: ("removed", "red"),
     orderbook_pb2.ORDER_CHANGE_KIND_ATTRIBUTES: ("attributes", "dim"),
 }
+
+_QUEUE_COLUMNS = tuple(
+    column
+    for side in ("bid", "ask")
+    for column in (
+        Column(f"best {side} queue", 14, right=True),
+        Column("size", 9, right=True),
+        Column("user", 10),
+    )
+)
+_CHANGE_COLUMNS = (
+    Column("time (UTC)", 12, from_width=78),
+    Column("market", 6),
+    Column("change", 10),
+    Column("side", 4),
+    Column("price", 9, right=True),
+    Column("size", 9, right=True),
+    Column("user", 10),
+    Column("order", 12),
+)
 
 
 @frozen
@@ -55,6 +76,8 @@ class OrdersView:
     markets: dict[str, MarketOrders] = field(factory=dict)
     recent: deque[Changed] = field(factory=lambda: deque(maxlen=KEPT_CHANGES))
     changes: int = 0
+    _queue_grid: Grid = field(factory=lambda: Grid(_QUEUE_COLUMNS))
+    _change_grid: Grid = field(factory=lambda: Grid(_CHANGE_COLUMNS))
 
     def apply(self, event: orderbook_pb2.OrdersEvent, now_ns: int) -> bool:
         """Take an event; True asks for a new subscription, because events are missing before it."""
@@ -154,58 +177,41 @@ class OrdersView:
             text.append(f"  contradictions {orders.contradictions}", "bold red")
         return text.append(f"  height {orders.height:,}", "dim")
 
-    def _queues(self, market: ClientOrders, rows: int, width: int) -> Table:
-        table = _table(width)
-        for title in ("best bid queue", "best ask queue"):
-            table.add_column(title, justify="right", no_wrap=True, min_width=11)
-            table.add_column("size", justify="right", no_wrap=True, min_width=10)
-            table.add_column("user", no_wrap=True, min_width=10)
-        table.add_column("", ratio=1)
+    def _queues(self, market: ClientOrders, rows: int, width: int) -> Text:
         queues = [(market.best_queue(side), style) for side, style in _SIDES]
+        cells: list[list[Text]] = []
         for row in range(rows):
-            cells: list[Text] = []
+            cells.append([])
             for queue, style in queues:
                 if row == rows - 1 and len(queue) > rows:
-                    cells += [Text(f"+ {len(queue) - rows + 1} more", "dim"), Text(""), Text("")]
+                    cells[-1] += [Text(f"+ {len(queue) - rows + 1} more", "dim"), Text(), Text()]
                 elif row < len(queue):
                     order = queue[row]
-                    cells += [Text(order.price, style), Text(order.size), Text(_short(order.user), "dim")]
+                    cells[-1] += [Text(order.price, style), Text(order.size), Text(_short(order.user), "dim")]
                 else:
-                    cells += [Text(""), Text(""), Text("")]
-            table.add_row(*cells)
-        return table
+                    cells[-1] += [Text(), Text(), Text()]
+        return self._queue_grid.lay_out(cells, width, rows + 1)
 
-    def _changes(self, height: int, width: int) -> Table:
-        table = _table(width)
-        table.add_column("time (UTC)", no_wrap=True, min_width=12)
-        if len(self.markets) > 1:
-            table.add_column("market", no_wrap=True, min_width=8)
-        table.add_column("change", no_wrap=True, min_width=10)
-        table.add_column("side", no_wrap=True, min_width=4)
-        table.add_column("price", justify="right", no_wrap=True, min_width=10)
-        table.add_column("size", justify="right", no_wrap=True, min_width=10)
-        table.add_column("user", no_wrap=True, min_width=10)
-        table.add_column("order", no_wrap=True, ratio=1)
-        shown = [self.recent[index] for index in range(max(0, min(len(self.recent), height - 1)))]
-        for changed in shown:
+    def _changes(self, height: int, width: int) -> Text:
+        cells = []
+        for changed in islice(self.recent, max(0, height - 1)):
             order = changed.change.order
             name, style = _KINDS.get(changed.change.kind, ("unknown", "magenta"))
             is_bid = order.side == common_pb2.SIDE_BID
-            cells = [Text(clock_time(changed.block_time_ns), "dim")]
-            if len(self.markets) > 1:
-                cells.append(Text(changed.symbol, "bold"))
-            cells += [
-                Text(name, style),
-                Text("bid" if is_bid else "ask", BID if is_bid else ASK),
-                Text(order.price),
-                Text(order.size),
-                Text(_short(changed.user), "dim"),
-                Text(changed.words, "dim"),
-            ]
-            table.add_row(*cells)
-        for _ in range(height - 1 - len(shown)):
-            table.add_row("")
-        return table
+            cells.append(
+                [
+                    Text(clock_time(changed.block_time_ns), "dim"),
+                    Text(changed.symbol, "bold"),
+                    Text(name, style),
+                    Text("bid" if is_bid else "ask", BID if is_bid else ASK),
+                    Text(order.price),
+                    Text(order.size),
+                    Text(_short(changed.user), "dim"),
+                    Text(changed.words, "dim"),
+                ]
+            )
+        self._change_grid.gap = 1 if width < 100 else 2
+        return self._change_grid.lay_out(cells, width, height)
 
     def _market(self, symbol: str) -> MarketOrders:
         market = self.markets.get(symbol)
@@ -215,10 +221,6 @@ class OrdersView:
 
 
 _SIDES = ((common_pb2.SIDE_BID, BID), (common_pb2.SIDE_ASK, ASK))
-
-
-def _table(width: int) -> Table:
-    return Table(box=None, expand=False, padding=(0, 2, 0, 0), header_style="dim", width=width)
 
 
 def _changed(

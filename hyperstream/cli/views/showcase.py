@@ -3,12 +3,12 @@
 from attrs import define, field
 from rich.console import Group, RenderableType
 from rich.panel import Panel
-from rich.table import Table
 from rich.text import Text
 
 from hyperstream.cli.client_book import ClientBook
 from hyperstream.cli.views.bbo import BboView
 from hyperstream.cli.views.feed import Feed
+from hyperstream.cli.views.grid import Beside
 from hyperstream.cli.views.ladder import Ladder
 from hyperstream.cli.views.numbers import MILLISECOND, SECOND, compact, fixed
 from hyperstream.cli.views.rates import Percentiles, Rate
@@ -82,18 +82,11 @@ class Showcase:
         right = width - left
         table_height = min(max(len(self.bbo.rows), 3) + 3, room // 2)
         tape_height = room - table_height
-        body = Table.grid()
-        body.add_column(width=left)
-        body.add_column(width=right)
-        body.add_row(
-            self.ladder.render(left, room, now_ns),
-            Group(
-                _framed(
-                    "best prices", self.bbo.table(right - 4, table_height - 2, now_ns), right, table_height
-                ),
-                _framed("last trades", self.tape.table(right - 4, tape_height - 2), right, tape_height),
-            ),
+        lists = Group(
+            _framed("best prices", self.bbo.table(right - 4, table_height - 2, now_ns), right, table_height),
+            _framed("last trades", self.tape.table(right - 4, tape_height - 2), right, tape_height),
         )
+        body = Beside(((self.ladder.render(left, room, now_ns), left), (lists, right)), room)
         return Group(self._explanation(width, now_ns), body, self._rates(width, now_ns))
 
     def line(self, now_ns: int) -> str:

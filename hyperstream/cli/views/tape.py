@@ -2,15 +2,15 @@
 
 from collections import deque
 from collections.abc import Iterable
-from typing import Literal, NamedTuple
+from itertools import islice
 
 from attrs import define, field, frozen
 from rich.console import Group, RenderableType
-from rich.table import Table
 from rich.text import Text
 
 from hyperstream.cli.views.books import plain_control
 from hyperstream.cli.views.feed import Feed
+from hyperstream.cli.views.grid import Column, Grid
 from hyperstream.cli.views.ladder import ASK, BID
 from hyperstream.cli.views.numbers import Places, clock_time, compact, duration, fixed
 from hyperstream.cli.views.rates import Rate
@@ -38,20 +38,14 @@ class Printed:
         return self.price_e8 * self.size_e8 / SCALE**2
 
 
-class _Column(NamedTuple):
-    heading: str
-    least_width: int
-    from_width: int  # shown where the table is at least this wide
-
-
 _COLUMNS = (
-    _Column("time (UTC)", 12, 62),
-    _Column("market", 10, 0),
-    _Column("side", 4, 0),
-    _Column("price", 9, 0),
-    _Column("size", 9, 0),
-    _Column("notional", 8, 48),
-    _Column("", 11, 74),
+    Column("time (UTC)", 12, from_width=62),
+    Column("market", 10),
+    Column("side", 4),
+    Column("price", 9, right=True),
+    Column("size", 9, right=True),
+    Column("notional", 8, right=True, from_width=48),
+    Column("", 11, from_width=74),
 )
 
 
@@ -69,6 +63,7 @@ class TapeView:
     buy_volume: float = 0.0
     sell_volume: float = 0.0
     _places: dict[str, Places] = field(factory=dict)
+    _grid: Grid = field(factory=lambda: Grid(_COLUMNS))
 
     def apply(self, event: orderbook_pb2.TradesEvent, now_ns: int) -> bool:
         """Take an event; never asks for a new subscription: trades missed stay missed, and counted."""
@@ -103,20 +98,9 @@ class TapeView:
 
     def table(self, width: int, height: int) -> RenderableType:
         """Return the newest trades alone, in exactly this many lines, with the columns that fit."""
-        shown_columns = [number for number, column in enumerate(_COLUMNS) if width >= column.from_width]
-        gap = 1 if width < _COLUMNS[0].from_width else 2
-        table = Table(box=None, expand=False, padding=(0, gap, 0, 0), header_style="dim")
-        for column in shown_columns:
-            justify: Literal["left", "right"] = "right" if column in (3, 4, 5) else "left"
-            heading, least, _ = _COLUMNS[column]
-            table.add_column(heading, justify=justify, no_wrap=True, min_width=least)
-        shown = [self.tape[index] for index in range(max(0, min(len(self.tape), height - 1)))]
-        for printed in shown:
-            cells = self._cells(printed)
-            table.add_row(*(cells[column] for column in shown_columns))
-        for _ in range(height - 1 - len(shown)):
-            table.add_row("")
-        return table
+        self._grid.gap = 1 if width < _COLUMNS[0].from_width else 2
+        shown = islice(self.tape, max(0, height - 1))
+        return self._grid.lay_out([self._cells(printed) for printed in shown], width, height)
 
     def lines(self, event: orderbook_pb2.TradesEvent) -> list[str]:
         """Return what plain output says about an event just applied: a line per trade."""
