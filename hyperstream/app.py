@@ -28,6 +28,7 @@ from hyperstream.lifecycle import Lifecycle
 from hyperstream.market.updates import NOTICE_DRAINING, NoticeNote
 from hyperstream.servers.grpc.server import GrpcServer, GrpcStatistics
 from hyperstream.sources.node.source import NodeSource
+from hyperstream.sources.node.statistics import NodeStatistics
 from hyperstream.wire.node_blocks import NodeItem, RepairRequest
 from hyperstream.wire.protobuf.formats import BBO, ORDERBOOK, ORDERS, TRADES
 
@@ -48,7 +49,7 @@ class DaemonStatistics:
     engine: EngineStatistics
     hub: HubStatistics
     grpc: GrpcStatistics
-    node: object
+    node: NodeStatistics
 
 
 @define(eq=False)
@@ -61,6 +62,7 @@ class Daemon:
     engine: Engine = field(init=False)
     _grpc: GrpcServer = field(init=False)
     _node: NodeSource = field(init=False)
+    _send_repair: trio.MemorySendChannel[RepairRequest] = field(init=False)
     _send_items: trio.MemorySendChannel[NodeItem] = field(init=False)
     _items: trio.MemoryReceiveChannel[NodeItem] = field(init=False)
 
@@ -68,7 +70,7 @@ class Daemon:
         settings = self.settings
         node = settings.node
         self._send_items, self._items = trio.open_memory_channel[NodeItem](node.channel_blocks)
-        send_repair, repairs = trio.open_memory_channel[RepairRequest](math.inf)
+        self._send_repair, repairs = trio.open_memory_channel[RepairRequest](math.inf)
         can_repair = node.snapshot != "none"
         self.lifecycle = Lifecycle(settings.lifecycle.drain_seconds, time.time_ns)
         self.hub = Hub(int(time.time()))
@@ -76,7 +78,7 @@ class Daemon:
             hub=self.hub,
             formats=MarketFormats(ORDERBOOK, BBO, TRADES, ORDERS),
             now_ns=time.time_ns,
-            request_repair=send_repair.send_nowait if can_repair else None,
+            request_repair=self._request_repair if can_repair else None,
             wanted=frozenset(node.markets),
             status_wait_seconds=node.status_wait_seconds,
             snapshot_chunk_orders=settings.grpc.snapshot_chunk_orders,
@@ -108,6 +110,11 @@ class Daemon:
         code = self.lifecycle.exit_code()
         log.info("stopped", exit_code=int(code))
         return int(code)
+
+    def _request_repair(self, request: RepairRequest) -> None:
+        """Ask the node source for a snapshot; once it has been shut, nothing can be repaired."""
+        if not self.lifecycle.is_draining:
+            self._send_repair.send_nowait(request)
 
     async def _run_node(self, intake: trio.CancelScope) -> None:
         with intake:

@@ -133,7 +133,6 @@ class NodeSettings:
 class GrpcSettings:
     """The gRPC server."""
 
-    enabled: bool = field(default=True, metadata=about(Boolean(), "Whether gRPC is served."))
     listen: ListenAddress = field(
         default=ListenAddress("127.0.0.1", 50051),
         converter=as_listen_address,

@@ -17,7 +17,6 @@ from hyperstream.engine.engine import EngineStatistics
 from hyperstream.engine.live_market import LiveMarket
 from hyperstream.errors import ConfigurationError, SnapshotError
 from hyperstream.logs import set_up
-from hyperstream.sources.node.statistics import NodeStatistics
 from hyperstream.testing.player import Player
 from hyperstream.testing.recording import LAYOUTS, Recording
 
@@ -101,7 +100,7 @@ def command(
             speed=speed,
             is_held=hold,
             is_strict=strict,
-            settings=attrs.evolve(settings, grpc=attrs.evolve(settings.grpc, enabled=True, listen=listen)),
+            settings=attrs.evolve(settings, grpc=attrs.evolve(settings.grpc, listen=listen)),
             narrator=narrator,
         )
         if recording.other_layouts and layout is None:
@@ -231,17 +230,12 @@ async def wait_for_tails(daemon: Daemon, player: Player) -> None:
     Raises SnapshotError if it cannot use the snapshot: it would ask for another one for ever.
     """
     while True:
-        node = _node_statistics(daemon.statistics().node)
+        node = daemon.statistics().node
         if len(node.sources) == len(player.recording.files):
             return
         if node.snapshot.last_error:
             raise SnapshotError(f"{player.recording.snapshot}: {node.snapshot.last_error}")
         await trio.sleep(_LOOK_SECONDS)
-
-
-def _node_statistics(statistics: object) -> NodeStatistics:
-    assert isinstance(statistics, NodeStatistics)
-    return statistics
 
 
 def has_everything(engine: EngineStatistics, player: Player) -> bool:
