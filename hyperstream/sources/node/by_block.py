@@ -67,6 +67,8 @@ class ByBlockReader(Reader):
         position = Position(height, batch.file, end)
         read_time_ns = batch.read_time_ns
         if self.kind == STATUSES:
+            if not line.endswith(b"]}"):
+                raise FormatError("the line stops before its end")
             return StatusBlock(height, block_time_ns, node_time_ns, read_time_ns, position, [line])
         events = load_events(self.kind, line)
         make = DiffBlock if self.kind == DIFFS else FillBlock

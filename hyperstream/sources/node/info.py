@@ -6,12 +6,14 @@ from typing import Any
 
 import httpx
 import orjson
+import trio
 
 from hyperstream.errors import HyperstreamError
 
 ANSWER_SECONDS = 30.0
 SNAPSHOT_SECONDS = 300.0
 _CONNECT_SECONDS = 5.0
+_CLOSE_SECONDS = 1.0
 
 
 class InfoError(HyperstreamError):
@@ -40,7 +42,8 @@ class InfoClient:
         error: BaseException | None = None,
         traceback: TracebackType | None = None,
     ) -> None:
-        await self._client.__aexit__(kind, error, traceback)
+        with trio.move_on_after(_CLOSE_SECONDS, shield=True):
+            await self._client.__aexit__(kind, error, traceback)
 
     async def ask(self, request: dict[str, Any], answer_seconds: float = ANSWER_SECONDS) -> Any:
         """Return the parsed answer; raises InfoError with what to do."""

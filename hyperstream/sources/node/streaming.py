@@ -6,7 +6,7 @@ that come after a flush are handed on as a continuation. Blocks without events w
 heights may be skipped; only more than ``SILENT_BLOCKS`` in a row count as a loss.
 
 A line lost to a crash leaves no hole in the heights here. So an unreadable line is announced as a
-gap from the block before it to the block after it, which has the books repaired.
+gap from the block before it to the next greater one, which has the books repaired.
 """
 
 from abc import abstractmethod
@@ -122,7 +122,7 @@ class StreamingReader(Reader):
 
     def _end_of_run(self, lines: list[bytes], start: int) -> int:
         """Return the index after the last line that surely belongs to the open block."""
-        if self._open is None or self._doubtful_since is not None:
+        if self._open is None:
             return start
         head = self._head
         for index in range(start, len(lines)):
@@ -153,8 +153,6 @@ class StreamingReader(Reader):
                 return
             self._close(items)
             self._begin_block(envelope, line, batch, items)
-        if self._doubtful_since is not None:
-            self._announce_doubt(height, items)
         self._take(parsed, batch)
         self._note(line, batch, end)
 
@@ -163,6 +161,8 @@ class StreamingReader(Reader):
         if last is not None and height - last - 1 > SILENT_BLOCKS[self.kind]:
             reason = f"{batch.file} goes on with block {height} after {last}"
             items.append(self._gap(last + 1, height - 1, reason))
+        if self._doubtful_since is not None and height > self._doubtful_since:
+            self._announce_doubt(height, items)
         self._is_continuation = height == last
         self._begin(is_new_height=not self._is_continuation)
         self._open = envelope

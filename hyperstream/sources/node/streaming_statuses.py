@@ -21,7 +21,7 @@ import re
 from hyperstream.errors import FormatError
 from hyperstream.sources.node.batch import Batch
 from hyperstream.sources.node.complaints import Tell
-from hyperstream.sources.node.reader import ENVELOPE, STATUSES, Block, Item, after_tear
+from hyperstream.sources.node.reader import STATUSES, Block, Item, after_tear
 from hyperstream.sources.node.streaming import HEAD_AT, TIME_AT, StreamingReader
 from hyperstream.wire.node_blocks import Position, StatusBlock
 from hyperstream.wire.node_lines import NS, Envelope, parse_time_ns
@@ -102,8 +102,7 @@ class StreamingStatusReader(StreamingReader):
         word = data.find(REJECTED, first_end, stop)
         end = data.rfind(b"\n", start, word) + 1 if word >= 0 else stop
         lines = data[start : end - 1].split(b"\n")
-        if data.count(ENVELOPE, start, end) == len(lines) == self._end_of_run(lines, 0):
-            self._kept += [line for line in lines if _may_touch_a_book(line)]
+        if self._end_of_run(lines, 0) == len(lines) and self._take_run(lines):
             self.counters.lines += len(lines)
         else:
             self._exactly(batch, start, end, items)
@@ -116,7 +115,7 @@ class StreamingStatusReader(StreamingReader):
         return bool(self._kept)
 
     def _take_run(self, lines: list[bytes]) -> bool:
-        if any(after_tear(line) for line in lines):
+        if any(after_tear(line) or not line.endswith(b"]}") for line in lines):
             return False
         self._kept += [line for line in lines if _may_touch_a_book(line)]
         return True

@@ -50,6 +50,7 @@ class SnapshotSupply:
         """Send a snapshot, whole or of some ``symbols``; raises SnapshotError after telling the engine."""
         height = snapshot.height
         await self.items.send(SnapshotBegun(height, is_full=symbols is None))
+        broke_off: SnapshotError | None = None
         try:
             for piece in snapshot.pieces():
                 if self.has_market(piece.symbol) and (symbols is None or piece.symbol in symbols):
@@ -57,8 +58,10 @@ class SnapshotSupply:
                 else:
                     await trio.lowlevel.checkpoint()
         except SnapshotError as exc:
-            await self.items.send(SnapshotEnded(height, is_complete=False, reason=str(exc)))
-            raise
+            broke_off = exc
+        if broke_off is not None:
+            await self.items.send(SnapshotEnded(height, is_complete=False, reason=str(broke_off)))
+            raise broke_off
         await self.items.send(SnapshotEnded(height))
         self.sent_height, self.sent_at = height, trio.current_time()
         log.info(

@@ -1,0 +1,1 @@
+"""Tests of the node source, with ``node_lines`` writing what a node writes."""
