@@ -130,8 +130,12 @@ class Demo:
         self.blocks += 1
         self.showcase.blocks.add(1, time.time_ns())
 
-    async def _run_daemon(self, daemon: Daemon, task_status: trio.TaskStatus[Addresses]) -> None:
-        self.exit_code = await daemon.run(task_status=task_status)
+    async def _run_daemon(
+        self, daemon: Daemon, task_status: trio.TaskStatus[Addresses] = trio.TASK_STATUS_IGNORED
+    ) -> None:
+        async with trio.open_nursery() as nursery:
+            task_status.started(await nursery.start(daemon.run, name="run"))
+        self.exit_code = int(daemon.lifecycle.exit_code())
         self.drain_ns = time.time_ns() - self.drain_ns
         if not self._is_draining:
             raise ServerUnavailable(f"the daemon ended by itself with exit code {self.exit_code}")
