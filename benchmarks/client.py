@@ -24,6 +24,7 @@ import grpc
 import orjson
 from attrs import define, field
 
+from benchmarks.processes import answer
 from hyperstream.v1 import orderbook_pb2
 
 HEAD_BYTES = 200
@@ -140,19 +141,14 @@ def main(target: str, call: str, streams: int, symbols: str, each: int, output: 
         first = number * each
         mine = [names[(first + index) % len(names)] for index in range(each)] or ["*"]
         client.subscribe(call, list(dict.fromkeys(mine)))
-    _say({"connected": len(client.listeners)})
+    answer({"connected": len(client.listeners)})
     for line in sys.stdin.buffer:
         question = orjson.loads(line)["ask"]
         if question == "height":
             height = client.height(names[0])
-            _say({"height": height, "time_ns": time.time_ns()})
+            answer({"height": height, "time_ns": time.time_ns()})
         else:
-            _say(client.write_samples(output))
-
-
-def _say(answer: object) -> None:
-    sys.stdout.buffer.write(orjson.dumps(answer, option=orjson.OPT_APPEND_NEWLINE))
-    sys.stdout.buffer.flush()
+            answer(client.write_samples(output))
 
 
 if __name__ == "__main__":

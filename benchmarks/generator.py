@@ -18,6 +18,7 @@ import click
 import orjson
 from attrs import define
 
+from benchmarks.processes import answer
 from hyperstream.testing import PRESETS, FakeNode, PreparedBlock
 
 NS = 1_000_000_000
@@ -77,16 +78,11 @@ def main(
     height = fake.write_snapshot(snapshot)
     generator = Generator(fake, fake.prepare(blocks))
     gc.disable()
-    _say({"symbols": fake.symbols, "height": height})
+    answer({"symbols": fake.symbols, "height": height})
     for line in sys.stdin.buffer:
         order = orjson.loads(line)
-        _say(generator.write(order["blocks"], order["rate"]))
+        answer(generator.write(order["blocks"], order["rate"]))
     fake.close()
-
-
-def _say(answer: object) -> None:
-    sys.stdout.buffer.write(orjson.dumps(answer, option=orjson.OPT_APPEND_NEWLINE))
-    sys.stdout.buffer.flush()
 
 
 if __name__ == "__main__":

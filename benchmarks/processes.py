@@ -84,8 +84,11 @@ class Daemon:
     async def wait_listening(self) -> None:
         """Wait until it says where it listens."""
         with trio.fail_after(START_SECONDS):
-            while not self.port:
-                if not await self._read_log():
+            while True:
+                is_alive = await self._read_log()
+                if self.port:
+                    return
+                if not is_alive:
                     raise click.ClickException("the daemon ended early: " + "; ".join(self.troubles))
 
     async def follow_log(self) -> None:
@@ -124,7 +127,8 @@ async def run_program(module: str, *arguments: str | Path) -> AsyncIterator[Prog
     try:
         yield Program(module, process)
     finally:
-        await _end(process)
+        with trio.move_on_after(2 * END_SECONDS, shield=True):
+            await _end(process)
 
 
 @asynccontextmanager
@@ -151,7 +155,131 @@ async def run_daemon(
         await daemon.wait_listening()
         yield daemon
     finally:
-        await _end(process)
+        with trio.move_on_after(2 * END_SECONDS, shield=True):
+            await _end(process)
+
+
+def _set_options(settings: dict[str, Any]) -> Sequence[str]:
+    return [part for key, value in settings.items() for part in ("--set", f"{key}={value}")]
+
+
+async def _end(process: trio.Process) -> None:
+    """Ask the process to end, and kill it if it does not."""
+    if process.stdin is not None:
+        await process.stdin.aclose()
+    if process.returncode is None:
+        process.terminate()
+    with trio.move_on_after(END_SECONDS):
+        await process.wait()
+    if process.returncode is None:
+        process.kill()
+        await process.wait()
+
+
+def answer(self) -> dict[str, Any]:
+        """Return the next answer; raises ClickException if the process ended instead."""
+        with trio.fail_after(START_SECONDS):
+            line = await self._answers.line()
+        if not line:
+            raise click.ClickException(f"the {self.name} ended early; its error output says why")
+        return orjson.loads(line)  # type: ignore[no-any-return]
+
+    async def ask(self, **question: Any) -> dict[str, Any]:
+        """Send a question and return the answer."""
+        assert self.process.stdin is not None
+        await self.process.stdin.send_all(orjson.dumps(question) + b"\n")
+        return await self.answer()
+
+
+@define(eq=False)
+class Daemon:
+    """``hyperstream run`` in a process. ``troubles`` are the newest warnings it logged."""
+
+    process: trio.Process
+    port: int = 0
+    troubles: deque[str] = field(factory=lambda: deque(maxlen=LINES_KEPT))
+    _log: LineReader = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        assert self.process.stderr is not None
+        self._log = LineReader(self.process.stderr)
+
+    async def wait_listening(self) -> None:
+        """Wait until it says where it listens."""
+        with trio.fail_after(START_SECONDS):
+            while True:
+                is_alive = await self._read_log()
+                if self.port:
+                    return
+                if not is_alive:
+                    raise click.ClickException("the daemon ended early: " + "; ".join(self.troubles))
+
+    async def follow_log(self) -> None:
+        """Read what it logs until it ends."""
+        while await self._read_log():
+            pass
+
+    async def _read_log(self) -> bool:
+        line = await self._log.line()
+        if not line:
+            return False
+        try:
+            entry = orjson.loads(line)
+        except orjson.JSONDecodeError:
+            self.troubles.append(line.decode(errors="replace"))
+            return True
+        if entry.get("level") in _LEVELS_OF_TROUBLE:
+            self.troubles.append(line.decode(errors="replace"))
+        if entry.get("event") == "gRPC is listening":
+            self.port = entry["port"]
+        return True
+
+    @property
+    def target(self) -> str:
+        """Its address."""
+        return f"127.0.0.1:{self.port}"
+
+
+@asynccontextmanager
+async def run_program(module: str, *arguments: str | Path) -> AsyncIterator[Program]:
+    """Run a module of this package; ended at the end of the block."""
+    command = [sys.executable, "-m", f"benchmarks.{module}", *map(str, arguments)]
+    process = await trio.lowlevel.open_process(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=ROOT
+    )
+    try:
+        yield Program(module, process)
+    finally:
+        with trio.move_on_after(2 * END_SECONDS, shield=True):
+            await _end(process)
+
+
+@asynccontextmanager
+async def run_daemon(
+    data_dir: Path, snapshot: Path, layout: str, *, profile: Path | None = None
+) -> AsyncIterator[Daemon]:
+    """Run the daemon on a free port over the node's files; drained at the end of the block.
+
+    ``profile`` runs it under cProfile and writes the statistics there.
+    """
+    profiler = ["-m", "cProfile", "-o", str(profile)] if profile is not None else []
+    settings = {
+        "node.data_dir": data_dir,
+        "node.snapshot": snapshot,
+        "node.layout": layout,
+        "node.info_url": "http://127.0.0.1:9/info",  # nobody answers there: ids stay unknown
+        "grpc.listen": "127.0.0.1:0",
+        "log.format": "json",
+    }
+    command = [sys.executable, *profiler, "-m", "hyperstream", "run", *_set_options(settings)]
+    process = await trio.lowlevel.open_process(command, stderr=subprocess.PIPE, cwd=ROOT)
+    daemon = Daemon(process)
+    try:
+        await daemon.wait_listening()
+        yield daemon
+    finally:
+        with trio.move_on_after(2 * END_SECONDS, shield=True):
+            await _end(process)
 
 
 def _set_options(settings: dict[str, Any]) -> Sequence[str]:
@@ -170,3 +298,9 @@ async def _end(process: trio.Process) -> None:
         process.kill()
         with trio.move_on_after(END_SECONDS, shield=True):
             await process.wait()
+
+
+def answer(figures: object) -> None:
+    """Answer whoever started this process: one line of JSON on standard output."""
+    sys.stdout.buffer.write(orjson.dumps(figures, option=orjson.OPT_APPEND_NEWLINE))
+    sys.stdout.buffer.flush()
