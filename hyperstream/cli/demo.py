@@ -193,10 +193,10 @@ class Demo:
                 await trio.sleep(POLL_SECONDS)
 
     async def _wait_signals(self, scope: trio.CancelScope) -> None:
-        with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
-            async for _ in signals:
-                if self._enough.is_set():
-                    scope.cancel(reason="a second signal")
+        with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM, signal.SIGHUP) as signals:
+            async for number in signals:
+                if self._enough.is_set() or number == signal.SIGHUP:  # the terminal has gone
+                    scope.cancel(reason="asked to end at once")
                 self._enough.set()
 
     async def _draw(self) -> None:
