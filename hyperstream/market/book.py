@@ -176,21 +176,24 @@ class Book:
         self.symbol = symbol
         self.bids = BookSide(1)
         self.asks = BookSide(-1)
-        self.emptied: set[int] = set()
+        self.emptied: dict[int, Order] = {}
         self.journal: list[JournalEntry] | None = None
 
-    def forgive_remove(self, oid: int) -> None:
-        """A remove found no order: fine after an update to size zero, else raises BookFault."""
-        try:
-            self.emptied.remove(oid)
-        except KeyError:
-            raise BookFault("unknown order", f"order {oid} is removed, but does not rest there") from None
+    def take_emptied(self, oid: int) -> Order:
+        """A remove found no order: it is one that an update to size zero took out.
 
-    def note_emptied(self, oid: int) -> None:
+        Returns that order; raises BookFault if there is none.
+        """
+        order = self.emptied.pop(oid, None)
+        if order is None:
+            raise BookFault("unknown order", f"order {oid} is removed, but does not rest there")
+        return order
+
+    def note_emptied(self, order: Order) -> None:
         """An update took this order out; its remove will follow."""
         if len(self.emptied) >= MAX_EMPTIED:
             self.emptied.clear()
-        self.emptied.add(oid)
+        self.emptied[order.oid] = order
 
     def sides(self) -> tuple[BookSide, BookSide]:
         """Bids and asks."""

@@ -76,8 +76,8 @@ class DiffApplier:
                 if change == "remove":
                     removed = side.remove(oid, key)
                     if removed is None:
-                        book.forgive_remove(oid)
-                    elif book.journal is not None:
+                        removed = book.take_emptied(oid)
+                    if book.journal is not None:
                         book.journal.append((REMOVED, removed, None))
                     continue
                 new = change.get("new")
@@ -122,7 +122,7 @@ class DiffApplier:
             expected_e8 = None
         before, after = side.resize(oid, key, size_e8)
         if not size_e8:
-            book.note_emptied(oid)
+            book.note_emptied(after)
         if oid in added:
             added[oid] = after
         if book.journal is not None:

@@ -171,6 +171,18 @@ def test_the_journal_tells_every_change_in_order() -> None:
     ]
 
 
+def test_the_journal_tells_the_removal_of_an_order_that_was_emptied_before() -> None:
+    book = Book("BTC")
+    applier = applier_for(book)
+    applier.apply([new(1)], {})
+    book.journal = []
+    applier.apply([diff(1, {"update": {"origSz": "1.0", "newSz": "0.0"}}), diff(1, "remove")], {})
+    assert [(kind, order.oid, order.size_e8) for kind, order, _ in book.journal] == [
+        (UPDATED, 1, 0),
+        (REMOVED, 1, 0),
+    ]
+
+
 def test_an_update_replaces_the_order_so_a_copied_queue_stays_as_it_was() -> None:
     book = Book("BTC")
     applier = applier_for(book)
