@@ -27,6 +27,7 @@ from hyperstream.hub.hub import Hub, HubStatistics
 from hyperstream.lifecycle import Lifecycle
 from hyperstream.market.updates import NOTICE_DRAINING, NoticeNote
 from hyperstream.servers.grpc.server import GrpcServer, GrpcStatistics
+from hyperstream.slow_steps import SlowStepLog, StepStatistics
 from hyperstream.sources.node.source import NodeSource
 from hyperstream.sources.node.statistics import NodeStatistics
 from hyperstream.wire.node_blocks import NodeItem, RepairRequest
@@ -50,6 +51,7 @@ class DaemonStatistics:
     hub: HubStatistics
     grpc: GrpcStatistics
     node: NodeStatistics
+    steps: StepStatistics
 
 
 @define(eq=False)
@@ -60,6 +62,7 @@ class Daemon:
     lifecycle: Lifecycle = field(init=False)
     hub: Hub = field(init=False)
     engine: Engine = field(init=False)
+    _steps: SlowStepLog = field(factory=SlowStepLog)
     _grpc: GrpcServer = field(init=False)
     _node: NodeSource = field(init=False)
     _send_repair: trio.MemorySendChannel[RepairRequest] = field(init=False)
@@ -93,6 +96,16 @@ class Daemon:
         task_status: trio.TaskStatus[Addresses] = trio.TASK_STATUS_IGNORED,
     ) -> int:
         """Run until drained or forced; started with the addresses once every listener is open."""
+        trio.lowlevel.add_instrument(self._steps)
+        try:
+            await self._supervise(obey_signals, task_status)
+        finally:
+            trio.lowlevel.remove_instrument(self._steps)
+        code = self.lifecycle.exit_code()
+        log.info("stopped", exit_code=int(code))
+        return int(code)
+
+    async def _supervise(self, obey_signals: bool, task_status: trio.TaskStatus[Addresses]) -> None:
         with self.lifecycle.force_scope:
             async with trio.open_nursery() as supervise:
                 if obey_signals:
@@ -107,9 +120,6 @@ class Daemon:
                     services.start_soon(self._drain, intake, engine_done, clock, name="drain")
                     task_status.started(addresses)
                 supervise.cancel_scope.cancel(reason="all services have ended")
-        code = self.lifecycle.exit_code()
-        log.info("stopped", exit_code=int(code))
-        return int(code)
 
     def _request_repair(self, request: RepairRequest) -> None:
         """Ask the node source for a snapshot; once it has been shut, nothing can be repaired."""
@@ -166,6 +176,7 @@ class Daemon:
             hub=self.hub.statistics(),
             grpc=self._grpc.statistics(),
             node=self._node.statistics(),
+            steps=self._steps.statistics(),
         )
 
 

@@ -21,8 +21,9 @@ _BELOW_SERVICES = frozenset({"hub", "sockets", "wire", "market", "v1", "errors"}
 _SERVICE = _BELOW_SERVICES | {"config", "logs"}
 MAY_IMPORT: dict[str, frozenset[str]] = {
     "cli": _SERVICE | {"app", "lifecycle", "servers", "sources", "engine", "settings", "testing"},
-    "app": _SERVICE | {"lifecycle", "servers", "sources", "engine"},
+    "app": _SERVICE | {"lifecycle", "slow_steps", "servers", "sources", "engine"},
     "lifecycle": _SERVICE,
+    "slow_steps": frozenset({"logs"}),
     "servers": _SERVICE,
     "sources": _SERVICE,
     "engine": _SERVICE,
