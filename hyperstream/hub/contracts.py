@@ -7,18 +7,24 @@ from collections import deque
 
 from attrs import define, evolve, field, frozen
 
-from hyperstream.hub.cursor import Cursor
+from hyperstream.hub.cursor import Cursor, Stage
 from hyperstream.hub.subscription import Contract, OutboxLimits, Subscription
 from hyperstream.market.updates import NOTICE_CUT, NoticeNote
+
+MESSAGE_BYTES = 1_048_576  # of a conflated message, about: gRPC clients refuse more than 4 MiB by default
 
 
 @frozen(eq=False)
 class Message:
-    """What waits: a block's frames joined and the sequences in it, or a notice yet to be spelled."""
+    """What waits: a block's frames joined, or a notice yet to be spelled.
+
+    ``entries`` are the sequences in it; ``told`` the frames in it that have none.
+    """
 
     number: int
     body: bytes
     entries: list[tuple[Cursor, int]]
+    told: list[tuple[Cursor, bytes]]
     note: NoticeNote | None = None
 
 
@@ -28,6 +34,7 @@ class QueuedSubscription(Subscription):
 
     _frames: list[bytes] = field(factory=list)
     _entries: list[tuple[Cursor, int]] = field(factory=list)
+    _told: list[tuple[Cursor, bytes]] = field(factory=list)
     _outbox: deque[Message] = field(factory=deque)
     _outbox_bytes: int = 0
     _last_number: int = 0
@@ -39,6 +46,8 @@ class QueuedSubscription(Subscription):
         self._frames.append(frame)
         if sequence:
             self._entries.append((cursor, sequence))
+        else:
+            self._told.append((cursor, frame))
 
     def held_more(self) -> None:
         """What is held behind a snapshot counts like what waits."""
@@ -47,9 +56,10 @@ class QueuedSubscription(Subscription):
     def flush(self) -> None:
         """Put the block's message into the outbox."""
         if self._frames:
-            self._put(b"".join(self._frames), self._entries)
+            self._put(Message(self._last_number + 1, b"".join(self._frames), self._entries, self._told))
             self._frames = []
             self._entries = []
+            self._told = []
         waiting_bytes = self._outbox_bytes
         if self._joining:
             waiting_bytes += sum(cursor.held_bytes for cursor in self._joining)
@@ -58,16 +68,20 @@ class QueuedSubscription(Subscription):
         if self._outbox or self._joining:
             self.wake()
 
-    def _put(self, body: bytes, entries: list[tuple[Cursor, int]], note: NoticeNote | None = None) -> None:
-        self._last_number += 1
-        self._outbox.append(Message(self._last_number, body, entries, note))
-        self._outbox_bytes += len(body)
+    def _put(self, message: Message) -> None:
+        self._last_number = message.number
+        self._outbox.append(message)
+        self._outbox_bytes += len(message.body)
+
+    def _put_notice(self, note: NoticeNote) -> None:
+        self._put(Message(self._last_number + 1, b"", [], [], note))
 
     def notify(self, note: NoticeNote) -> None:
-        """Queue a notice."""
+        """Queue a notice; a stream that has been cut ends with what it was told then."""
         self.flush()
-        self._put(b"", [], note)
-        self.wake()
+        if not self.is_finished:
+            self._put_notice(note)
+            self.wake()
 
     @abstractmethod
     def overflow(self) -> None:
@@ -83,7 +97,8 @@ class QueuedSubscription(Subscription):
         return self.wire_format.notice(evolve(message.note, resume=self.resume_points()))
 
     def _join_after(self, cursor: Cursor) -> int:
-        return self._last_number + any(waiting is cursor for waiting, _ in self._entries)
+        gathered = any(waiting is cursor for waiting, _ in (*self._entries, *self._told))
+        return self._last_number + gathered
 
     def _taken_number(self) -> int:
         return self._outbox[0].number - 1 if self._outbox else self._last_number
@@ -117,7 +132,7 @@ class LosslessSubscription(QueuedSubscription):
         self.is_finished = True
         self.leave_topics()
         self._joining.clear()
-        self._put(b"", [], NoticeNote(NOTICE_CUT, 0, (), self.cut))
+        self._put_notice(NoticeNote(NOTICE_CUT, 0, (), self.cut))
 
 
 @define(eq=False)
@@ -125,21 +140,28 @@ class ResyncSubscription(QueuedSubscription):
     """What waits is dropped; the subscriber is told the gap and goes on from a snapshot."""
 
     def overflow(self) -> None:
-        """Drop what waits. Only topics that lost something begin anew."""
+        """Drop the updates that wait. Only topics that lost some begin anew; what was told stays."""
         self.hub.count("resync_slow_consumer")
-        losers: dict[Cursor, None] = {}
+        losers: dict[Cursor, list[bytes]] = {}
         for message in self._outbox:
             for cursor, sequence in message.entries:
-                cursor.lose(sequence, 1)
-                losers[cursor] = None
+                cursor.lose(sequence)
+                losers.setdefault(cursor, [])
+            for cursor, frame in message.told:
+                losers.setdefault(cursor, []).append(frame)
         for cursor in self._joining:
-            if cursor.held:
-                cursor.lose(cursor.held[0][1], len(cursor.held))
-                losers[cursor] = None
+            if cursor.lose_held():
+                losers.setdefault(cursor, [])
         self._outbox = deque(message for message in self._outbox if message.note is not None)
         self._outbox_bytes = 0
-        for cursor in losers:
-            cursor.wait()
+        for cursor, told in losers.items():
+            if cursor.stage is Stage.LIVE and not cursor.missed_from:
+                body = b"".join(told)
+                self._put(Message(self._last_number + 1, body, [], [(cursor, frame) for frame in told]))
+                continue
+            if cursor.missed_from:
+                cursor.wait()
+            cursor.preface[:0] = told
 
 
 @define(eq=False)
@@ -147,16 +169,16 @@ class ConflatedSubscription(Subscription):
     """Only the newest update of each topic waits; it says how many it replaced."""
 
     _latest: dict[Cursor, tuple[bytes, int, int]] = field(factory=dict)  # frame, first sequence, merged
-    _told: list[bytes] = field(factory=list)
+    _told: list[tuple[Cursor, bytes]] = field(factory=list)
     _notices: deque[NoticeNote] = field(factory=deque)
 
     def accept(self, cursor: Cursor, frame: bytes, sequence: int) -> None:
         """Replace what waits of this topic."""
         self.hub.mark(self)
         if not sequence:
-            self._told.append(frame)
+            self._told.append((cursor, frame))
             return
-        replaced = self._latest.pop(cursor, None)
+        replaced = self._latest.get(cursor)
         if replaced is None:
             self._latest[cursor] = frame, sequence, 0
         else:
@@ -177,19 +199,25 @@ class ConflatedSubscription(Subscription):
         self.wake()
 
     def _take_live(self) -> bytes | None:
-        frames = self._told
-        self._told = []
-        for frame, _, merged in self._latest.values():
+        frames = [frame for _, frame in self._told]
+        self._told.clear()
+        size = 0
+        while self._latest and size < MESSAGE_BYTES:
+            # The topic that has waited longest; a replaced value keeps its place.
+            frame, _, merged = self._latest.pop(next(iter(self._latest)))
             frames.append(self.wire_format.merged(frame, merged) if merged else frame)
-        self._latest.clear()
+            size += len(frame)
         if not frames and self._notices:
             note = self._notices.popleft()
             frames.append(self.wire_format.notice(evolve(note, resume=self.resume_points())))
         return b"".join(frames) if frames else None
 
     def _join_after(self, cursor: Cursor) -> int:
+        """What waits of the topic is older than its snapshot: only what was told goes before it."""
         if self._latest.pop(cursor, None) is not None:
             self.merged += 1
+        cursor.preface += [frame for waiting, frame in self._told if waiting is cursor]
+        self._told = [told for told in self._told if told[0] is not cursor]
         return 0
 
     def _taken_number(self) -> int:

@@ -27,14 +27,16 @@ class Stage(Enum):
 class Cursor:
     """One topic of one subscription.
 
-    ``missed_from`` and ``dropped`` describe what a slow subscriber lost, until it has been told;
-    ``preface`` are frames to send before the next snapshot. ``final_sequence`` is where the topic
-    stood when the subscription left it. ``not_before`` is the number of the message that must have
-    been taken before the cursor may begin anew, so that nothing old follows a snapshot.
+    ``missed_from`` is the first update a slow subscriber lost, until it has been told; everything
+    after it is lost too, up to the next beginning. ``preface`` are frames to send before that.
+    ``epoch`` is the topic's at the last beginning, 0 until all of that was taken.
+    ``final_sequence`` is where that epoch or the subscription ended. ``not_before`` is the number of
+    the message that must have been taken before the cursor may begin anew, so that nothing old
+    follows a snapshot. What is ``held`` with sequence 0 is a gap of the source, which has none.
     """
 
     __slots__ = (
-        "dropped",
+        "epoch",
         "final_sequence",
         "held",
         "held_bytes",
@@ -52,8 +54,8 @@ class Cursor:
         self.subscription = subscription
         self.topic = topic
         self.stage = Stage.WAITING
+        self.epoch = 0
         self.missed_from = 0
-        self.dropped = 0
         self.final_sequence = 0
         self.not_before = 0
         self.preface: list[bytes] = []
@@ -68,39 +70,54 @@ class Cursor:
         if stage is Stage.LIVE:
             self.subscription.accept(self, frame, sequence)
         elif stage is Stage.SNAPSHOT:
-            self.held.append((frame, sequence))
-            self.held_bytes += len(frame)
-            self.subscription.held_more()
+            self._hold(frame, sequence)
         elif self.missed_from:
-            self.dropped += 1
             self.subscription.dropped += 1
+
+    def _hold(self, frame: bytes, sequence: int) -> None:
+        self.held.append((frame, sequence))
+        self.held_bytes += len(frame)
+        self.subscription.held_more()
 
     def tell(self, frame: bytes) -> None:
         """Something without a sequence was published: a gap of the source."""
         if self.stage is Stage.LIVE:
             self.subscription.accept(self, frame, 0)
+        elif self.stage is Stage.SNAPSHOT:
+            self._hold(frame, 0)
         else:
             self.preface.append(frame)
 
     def rejoin(self, preface: bytes) -> None:
         """The topic began a new epoch: tell it, then begin with a snapshot again."""
         if self.topic.snapshots is None:
+            if self.stage is Stage.LIVE:
+                self.epoch = self.topic.epoch
             self.tell(preface)
             return
-        self.preface.append(preface)
+        if self.stage is Stage.LIVE:
+            self.final_sequence = self.topic.sequence
         self.wait()
+        self.preface.append(preface)
 
-    def lose(self, first_sequence: int, count: int) -> None:
-        """``count`` updates from ``first_sequence`` on were dropped before they were sent."""
+    def lose(self, sequence: int) -> None:
+        """This update was dropped before it was sent."""
         if not self.missed_from:
-            self.missed_from = first_sequence
-        self.dropped += count
-        self.subscription.dropped += count
+            self.missed_from = sequence
+        self.subscription.dropped += 1
+
+    def lose_held(self) -> bool:
+        """Drop the updates held behind the snapshot; returns whether there were any."""
+        lost = [sequence for _, sequence in self.held if sequence]
+        for sequence in lost:
+            self.lose(sequence)
+        return bool(lost)
 
     def wait(self) -> None:
         """Go back to waiting for a snapshot (or, without snapshots, for the gap to be told)."""
         self.stage = Stage.WAITING
         self.snapshot = None
+        self.preface += [frame for frame, sequence in self.held if not sequence]
         self.held.clear()
         self.held_bytes = 0
         self.subscription.join(self)
@@ -112,6 +129,8 @@ class Cursor:
             frames.append(self._gap())
         frames += self.preface
         self.preface.clear()
+        self.epoch = self.topic.epoch if snapshot is None else 0
+        self.final_sequence = self.topic.sequence
         self.snapshot = snapshot
         self.next_frame = 0
         self.stage = Stage.LIVE if snapshot is None else Stage.SNAPSHOT
@@ -119,18 +138,16 @@ class Cursor:
 
     def next_snapshot_frame(self) -> bytes | None:
         """The snapshot's next frame; None after the last."""
-        frame = self.snapshot.frame(self.next_frame) if self.snapshot is not None else None
-        self.next_frame += 1
-        return frame
+        return self.snapshot.frame(self.next_frame) if self.snapshot is not None else None
 
     def end(self) -> list[bytes]:
         """The snapshot has been sent; returns the frames that come behind it."""
-        frames = [*self.preface, *(frame for frame, _ in self.held)]
-        self.preface.clear()
+        frames = [frame for frame, _ in self.held]
         self.held.clear()
         self.held_bytes = 0
         self.snapshot = None
         self.stage = Stage.LIVE
+        self.epoch = self.topic.epoch
         return frames
 
     def _gap(self) -> bytes:
@@ -140,11 +157,10 @@ class Cursor:
             epoch=topic.epoch,
             from_sequence=self.missed_from,
             to_sequence=topic.sequence,
-            dropped=self.dropped,
+            dropped=topic.sequence - self.missed_from + 1,
             reason=GAP_SLOW_CONSUMER,
             detail="this subscriber read too slowly; what waited for it was dropped",
         )
         self.missed_from = 0
-        self.dropped = 0
         self.subscription.gaps += 1
         return topic.wire_format.gap(note)

@@ -133,12 +133,14 @@ class Subscription(ABC):
                 for sequence, frame in enumerate(missed, start=resume.sequence + 1):
                     self.accept(cursor, frame, sequence)
                 return
-            cursor.preface.append(self.wire_format.gap(_restart_note(topic, resume)))
             self.gaps += 1
-        if topic.snapshots is None and not cursor.preface:
-            cursor.begin(None)
-        else:
+            cursor.preface.append(self.wire_format.gap(_restart_note(topic, resume)))
+        if topic.snapshots is not None:
             self.join(cursor)
+            return
+        # There is nothing to wait for, and what is published while waiting would be lost.
+        for frame in cursor.begin(None):
+            self.accept(cursor, frame, 0)
 
     def join(self, cursor: Cursor) -> None:
         """Give the cursor its turn to begin, once what waits of it has been taken."""
@@ -149,7 +151,8 @@ class Subscription(ABC):
     def leave_topics(self) -> None:
         """Take no more updates; what waits, and snapshots that were promised, can still be taken."""
         for topic, cursor in self.cursors.items():
-            cursor.final_sequence = topic.sequence
+            if cursor.stage is Stage.LIVE:
+                cursor.final_sequence = topic.sequence
             topic.cursors.remove(cursor)
         self.hub.forget(self)
 
@@ -163,19 +166,21 @@ class Subscription(ABC):
             self.wake()
 
     def resume_points(self) -> tuple[ResumePoint, ...]:
-        """Where to continue after all that was taken, one per topic that has begun."""
+        """Where to continue after all that was taken, one per topic of which that can be said."""
         points = []
         first_waiting = self._first_waiting()
         for topic, cursor in self.cursors.items():
+            if not cursor.epoch:
+                continue
             if cursor.missed_from:
                 sequence = cursor.missed_from - 1
-            elif cursor.stage is not Stage.LIVE:
-                continue
             elif cursor in first_waiting:
                 sequence = first_waiting[cursor] - 1
+            elif self.is_finished or cursor.epoch != topic.epoch:
+                sequence = cursor.final_sequence
             else:
-                sequence = cursor.final_sequence if self.is_finished else topic.sequence
-            points.append(ResumePoint(topic.name.symbol, topic.epoch, sequence))
+                sequence = topic.sequence
+            points.append(ResumePoint(topic.name.symbol, cursor.epoch, sequence))
         return tuple(points)
 
     def take(self) -> bytes | None:
@@ -208,14 +213,13 @@ class Subscription(ABC):
                     self.hub.mark(self)  # none can be made now: try again when a block has ended
                     continue
                 frames += cursor.begin(snapshot)
-            while size < SNAPSHOT_MESSAGE_BYTES:
-                frame = cursor.next_snapshot_frame()
-                if frame is None:
-                    frames += cursor.end()
-                    del self._joining[cursor]
-                    break
+            while (frame := cursor.next_snapshot_frame()) is not None and size < SNAPSHOT_MESSAGE_BYTES:
                 frames.append(frame)
                 size += len(frame)
+                cursor.next_frame += 1
+            if frame is None:  # also when the message is full: what follows must not wait for the next
+                frames += cursor.end()
+                del self._joining[cursor]
             if size >= SNAPSHOT_MESSAGE_BYTES:
                 break
         return b"".join(frames) if frames else None

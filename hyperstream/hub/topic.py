@@ -122,7 +122,7 @@ class Topic:
         current = self.snapshots.snapshot_key()
         if current is None:
             return None
-        key = (self.epoch, self.sequence, current)
+        key = (self.epoch, self.sequence, self.name.market_id, current)
         if self._snapshot is None or self._snapshot.key != key:
             frames = map(self.wire_format.encode, self.snapshots.snapshot_updates())
             self._snapshot = Snapshot(key, frames)
