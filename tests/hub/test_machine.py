@@ -1,0 +1,245 @@
+"""The delivery contracts under anything that may happen, in any order, against a client that checks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
+
+from hyperstream.hub import contracts
+from hyperstream.hub import subscription as subscriptions
+from hyperstream.hub.hub import Hub
+from hyperstream.hub.subscription import Contract, OutboxLimits, Subscription
+from hyperstream.market.updates import NOTICE_CUT, NOTICE_DRAINING, NoticeNote, ResumePoint
+
+from .toys import KEYS, Client, ReadableFormat, ToyTopic, drain
+
+SYMBOLS = ("A", "B", "C")
+LIMITS = OutboxLimits(max_messages=5, max_bytes=600)
+BLOCK_BYTES = 2_000  # more than any one block here can hold
+SMALL = 150  # bytes of a message with pieces of snapshots: a frame or two
+
+
+class Machine(RuleBasedStateMachine):
+    """One subscription of a contract to some topics, published to and taken from at random."""
+
+    contract: Contract
+    styles: dict[str, str]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.patch = pytest.MonkeyPatch()
+        self.patch.setattr(subscriptions, "SNAPSHOT_MESSAGE_BYTES", SMALL)
+        self.patch.setattr(contracts, "MESSAGE_BYTES", SMALL)
+        self.hub = Hub(start_seconds=1)
+        self.wire_format = ReadableFormat()
+        self.topics = {
+            symbol: ToyTopic(self.hub, self.wire_format, symbol, style)
+            for symbol, style in self.styles.items()
+        }
+        self.value = 0
+        self.published: dict[str, dict[tuple[int, int], dict[str, int]]] = {
+            symbol: {} for symbol in self.styles
+        }
+        self.woken = False
+        self.connect({})
+
+    def teardown(self) -> None:
+        self.patch.undo()
+
+    client: Client
+    subscription: Subscription
+    told: dict[str, list[str]]
+
+    def connect(self, resume: dict[str, ResumePoint]) -> None:
+        """Open a subscription; the client goes on with what it holds where it can resume."""
+        if not resume:
+            self.client = Client(
+                self.styles,
+                may_lose=self.contract is Contract.RESYNC,
+                may_merge=self.contract is Contract.CONFLATE,
+            )
+        for symbol, held in self.client.held.items():
+            held.told.clear()
+            held.is_current = held.is_current and symbol in resume
+        self.told = {symbol: [] for symbol in self.styles}
+        self.subscription = self.hub.subscribe(self.contract, self.wire_format, self.wake, LIMITS)
+        self.attached: set[str] = set()
+        self.resume = resume
+
+    def wake(self) -> None:
+        self.woken = True
+
+    # --- what happens ---
+
+    @initialize(symbols=st.sets(st.sampled_from(SYMBOLS), min_size=1))
+    def attach_some(self, symbols: set[str]) -> None:
+        for symbol in sorted(symbols):
+            self.attach(symbol)
+
+    @rule(symbol=st.sampled_from(SYMBOLS))
+    def attach(self, symbol: str) -> None:
+        if symbol in self.styles and not self.subscription.is_finished:
+            self.attached.add(symbol)
+            self.subscription.attach(self.topics[symbol].topic, self.resume.get(symbol))
+            self.hub.flush()
+
+    @rule(changes=st.lists(st.tuples(st.sampled_from(SYMBOLS), st.sampled_from(KEYS)), max_size=5))
+    def block(self, changes: list[tuple[str, str]]) -> None:
+        for symbol, key in changes:
+            if symbol in self.styles:
+                self.value += 1
+                topic = self.topics[symbol]
+                topic.publish(key, self.value)
+                position = (topic.topic.epoch, topic.topic.sequence)
+                self.published[symbol][position] = {key: self.value}
+        self.hub.flush()
+
+    @rule(symbol=st.sampled_from(SYMBOLS), is_flushed=st.booleans())
+    def tell(self, symbol: str, is_flushed: bool) -> None:
+        if symbol in self.styles:
+            self._happen(symbol, self.topics[symbol].tell, is_flushed)
+
+    @rule(symbol=st.sampled_from(SYMBOLS), is_flushed=st.booleans())
+    def restart(self, symbol: str, is_flushed: bool) -> None:
+        if symbol in self.styles:
+            self._happen(symbol, self.topics[symbol].restart, is_flushed)
+
+    def _happen(self, symbol: str, tell: Callable[[str], None], is_flushed: bool) -> None:
+        self.value += 1
+        detail = f"told {self.value}"
+        if symbol in self.attached and not self.subscription.is_finished:
+            self.told[symbol].append(detail)
+        tell(detail)
+        if is_flushed:
+            self.hub.flush()
+
+    @rule(symbol=st.sampled_from(SYMBOLS), is_settled=st.booleans())
+    def settle(self, symbol: str, is_settled: bool) -> None:
+        if symbol in self.styles:
+            self.topics[symbol].is_settled = is_settled
+
+    @rule(count=st.integers(1, 4))
+    def take(self, count: int) -> None:
+        self.hub.flush()
+        for _ in range(count):
+            message = self.subscription.take()
+            if message is None:
+                break
+            self.client.receive(message)
+
+    @rule()
+    def notify(self) -> None:
+        self.hub.flush()
+        self.hub.notify_all(NoticeNote(NOTICE_DRAINING, 5, (), "soon"))
+
+    @rule()
+    def take_everything(self) -> None:
+        for topic in self.topics.values():
+            topic.is_settled = True
+        self.hub.flush()
+        drain(self.subscription, self.client)
+        self.check_complete()
+
+    @precondition(lambda self: self.subscription.is_finished)
+    @rule(is_resuming=st.booleans())
+    def come_back(self, is_resuming: bool) -> None:
+        """The stream ended; the client connects again, with the resume points it was given."""
+        self.take_everything()
+        points: dict[str, ResumePoint] = {}
+        if is_resuming and self.client.notices:
+            for symbol in self.styles:
+                point = self.client.resume(symbol)
+                if point is not None:
+                    points[symbol] = point
+        self.connect(points)
+
+    @rule()
+    def finish(self) -> None:
+        if not self.subscription.is_finished:
+            self.hub.notify_all(NoticeNote(NOTICE_DRAINING, 5, (), "now"))
+        self.hub.finish()
+
+    # --- what is promised ---
+
+    def check_complete(self) -> None:
+        """Everything was taken: the client holds what the topics hold, or was told why not."""
+        if self.subscription.cut:
+            self.check_cut()
+            return
+        for symbol in self.attached:
+            topic, held = self.topics[symbol], self.client.held[symbol]
+            if not self.subscription.is_finished:
+                self.check_current(topic, symbol)
+            for epoch, sequence, values in held.received:
+                truth = self.published[symbol][epoch, sequence]
+                assert truth.items() <= values.items(), "what arrived is what was published"
+            assert held.told == self.told[symbol], "every gap of the source is told once, in order"
+
+    def check_current(self, topic: ToyTopic, symbol: str) -> None:
+        held = self.client.held[symbol]
+        if held.style != "plain":
+            assert held.is_current
+            assert held.state == topic.state
+            assert held.position == (topic.topic.epoch, topic.topic.sequence)
+        elif held.position is not None and held.position[0] == topic.topic.epoch:
+            assert held.position[1] == topic.topic.sequence
+
+    def check_cut(self) -> None:
+        assert self.contract is Contract.LOSSLESS
+        assert self.client.notices[-1]["what"] == NOTICE_CUT
+        points = self.client.notices[-1]["resume"]
+        for symbol in self.attached:
+            held = self.client.held[symbol]
+            if held.style != "plain" and held.is_current:
+                assert tuple(points[symbol]) == held.position, "exactly what was taken"
+            elif held.style != "plain":
+                assert symbol not in points, "what was not taken whole cannot be continued"
+
+    @invariant()
+    def memory_is_bounded(self) -> None:
+        size = self.subscription.waiting[1]
+        held = sum(cursor.held_bytes for cursor in self.subscription.cursors.values())
+        assert size + held <= LIMITS.max_bytes + BLOCK_BYTES
+
+    @invariant()
+    def what_can_be_taken_was_announced(self) -> None:
+        if self.subscription.waiting[0] and not self.subscription.hub._marked:
+            assert self.woken
+
+
+def machine_of(contract: Contract, styles: dict[str, str]) -> type[Machine]:
+    return type("Machine", (Machine,), {"contract": contract, "styles": styles})
+
+
+@pytest.mark.parametrize(
+    ("contract", "styles"),
+    [
+        (Contract.LOSSLESS, {"A": "delta", "B": "delta"}),
+        (Contract.LOSSLESS, {"A": "plain", "B": "plain", "C": "plain"}),
+        (Contract.RESYNC, {"A": "delta", "B": "delta", "C": "delta"}),
+        (Contract.RESYNC, {"A": "plain", "B": "delta"}),
+        (Contract.CONFLATE, {"A": "whole", "B": "whole", "C": "whole"}),
+    ],
+    ids=lambda value: value.value if isinstance(value, Contract) else "-".join(value.values()),
+)
+def test_the_contract_holds_whatever_happens(contract: Contract, styles: dict[str, str]) -> None:
+    run_state_machine_as_test(
+        machine_of(contract, styles),
+        settings=settings(
+            max_examples=60,
+            stateful_step_count=40,
+            deadline=None,
+            suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
+        ),
+    )
