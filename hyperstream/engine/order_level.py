@@ -15,7 +15,7 @@ from attrs import define, field
 
 from hyperstream.engine.live_market import LiveMarket
 from hyperstream.errors import FormatError
-from hyperstream.market.book import JournalEntry
+from hyperstream.market.book import ADDED, JournalEntry
 from hyperstream.market.order import Order
 from hyperstream.market.updates import BlockStamp
 from hyperstream.wire.node_blocks import StatusBlock
@@ -125,14 +125,26 @@ class OrderLevel:
         return opening, leaving
 
     def _attach(self, block: PendingBlock, opening: dict[int, bytes]) -> list[Order]:
-        """Hand the statuses to the block's new orders; returns those that got one."""
+        """Hand the statuses to the block's new orders; returns those still resting that got one.
+
+        An update puts another Order in an order's stead, in the same block or a later one: the one
+        that was added, which the change tells, and the one that rests now both get the status.
+        """
         given: list[Order] = []
         added = block.added
         for oid, status in opening.items():
             order = added.pop(oid, None)
-            if order is not None:
-                order.attributes = status
-                given.append(order)
+            if order is None:
+                continue
+            order.attributes = status
+            resting = order.level.orders.get(oid)
+            if resting is not None:
+                resting.attributes = status
+                given.append(resting)
+        for _, entries in block.changes:
+            for kind, order, _ in entries:
+                if kind == ADDED and order.attributes is None:
+                    order.attributes = opening.get(order.oid)
         return given
 
     def _tell_late(self, block: PendingBlock, orders: list[Order]) -> None:
