@@ -16,6 +16,7 @@ from hyperstream.sources.node.hours import Hour
 READ_BYTES = 1024 * 1024
 FIRST_READ_BYTES = 64 * 1024
 LONGEST_LINE_BYTES = 64 * 1024 * 1024
+_HEAD_BYTES = 512
 _READ_AGAIN_BYTES = 64 * 1024
 
 
@@ -74,6 +75,10 @@ class HourlyFile:
     def has_data(self) -> bool:
         """Whether there is anything to read in a file not read yet."""
         return os.fstat(self.descriptor).st_size > self.offset
+
+    def peek(self) -> bytes:
+        """Return the next bytes without taking them, enough for the head of a line."""
+        return os.pread(self.descriptor, _HEAD_BYTES, self.offset)
 
     def read(self, is_late: bool = False) -> Batch | None:
         """Return the next complete lines, at most about a megabyte; None at the end of the file.

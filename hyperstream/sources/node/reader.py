@@ -25,6 +25,7 @@ from hyperstream.errors import FormatError
 from hyperstream.sources.node.batch import Batch
 from hyperstream.sources.node.complaints import Complaints, Tell
 from hyperstream.wire.node_blocks import DiffBlock, FillBlock, HeightGap, Position, StatusBlock
+from hyperstream.wire.node_lines import parse_envelope
 
 Block = DiffBlock | StatusBlock | FillBlock
 Item = DiffBlock | StatusBlock | FillBlock | HeightGap
@@ -77,6 +78,14 @@ class Reader(ABC):
         first = height if self.last_height is None else self.last_height + 1
         self.last_height = height - 1
         return self._gap(first, height - 1, reason)
+
+    def follows(self, head: bytes) -> bool:
+        """Whether a line that begins like this can be the next one with nothing missing between."""
+        try:
+            height = parse_envelope(head).height
+        except FormatError:
+            return False
+        return self.last_height is None or height <= self.last_height + 1
 
     @property
     def has_open_block(self) -> bool:

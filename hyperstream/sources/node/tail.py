@@ -6,6 +6,7 @@ The rules of moving from one file to the next:
    the clock says does not matter.
 2. A file is left when its successor holds data and, looked at once more after that, it has no more
    itself: the node writes an hour's last bytes before the next hour's first. So late bytes come first.
+   Where ``patience`` finds that the successor's beginning does not follow yet, this takes that long.
 3. It is watched for ``LATE_SECONDS`` more. Lines that appear are handed on marked ``is_late``; the
    reader decides by their heights.
 4. A torn last line that never ends is counted and told when the file is given up.
@@ -15,6 +16,7 @@ The rules of moving from one file to the next:
 """
 
 import math
+from collections.abc import Callable
 from pathlib import Path
 
 import structlog
@@ -32,23 +34,30 @@ log = structlog.get_logger("hyperstream.sources.node")
 LATE_SECONDS = 5.0
 
 
+def _no_patience(_: bytes) -> float:
+    return 0.0
+
+
 @define(eq=False)
 class Tail:
     """Tails ``directory``. Use it as a context manager; call ``take`` until it has nothing, then ``wait``.
 
     It begins at byte ``start_offset`` of ``start``, or of the first file after it; without
     ``start`` at the beginning of the newest file. Nothing is read ahead: whoever does not call
-    ``take`` leaves the lines in the files.
+    ``take`` leaves the lines in the files. ``patience`` is given the first bytes of a successor and
+    returns for how many seconds the file before it may still get lines that belong in front of them.
     """
 
     directory: Path
     start: Hour | None = None
     start_offset: int = 0
     longest_line_bytes: int = LONGEST_LINE_BYTES
+    patience: Callable[[bytes], float] = _no_patience
     watch: Watch = field(factory=Watch, init=False)
     complaints: Complaints = field(init=False)
     _current: HourlyFile | None = field(default=None, init=False)
     _next: HourlyFile | None = field(default=None, init=False)
+    _hold_until: float | None = field(default=None, init=False)
     _left: list[tuple[float, HourlyFile]] = field(factory=list, init=False)
     _overlong: int = field(default=0, init=False)
     _bytes: int = field(default=0, init=False)
@@ -88,7 +97,8 @@ class Tail:
 
     async def wait(self) -> None:
         """Return when ``take`` may have something."""
-        await self.watch.wait()
+        with trio.move_on_at(math.inf if self._hold_until is None else self._hold_until):
+            await self.watch.wait()
 
     def take(self) -> Batch | None:
         """Return the next complete lines without waiting, None if there are none now."""
@@ -104,11 +114,23 @@ class Tail:
                 self._truncated(self._current)
             has_successor = self._next is not None and self._next.has_data()
             batch = self._read(self._current)
-            if batch is not None or not has_successor or self._next is None:
+            if batch is not None:
+                self._hold_until = None
                 return batch
+            if not has_successor or self._next is None or self._must_hold(self._next):
+                return None
             self._left.append((trio.current_time() + LATE_SECONDS, self._current))
             self._current, self._next = self._next, None
             self._look_around()
+
+    def _must_hold(self, successor: HourlyFile) -> bool:
+        """Whether the current file may still get lines that belong before the successor's."""
+        if self._hold_until is None:
+            self._hold_until = trio.current_time() + self.patience(successor.peek())
+        if trio.current_time() < self._hold_until:
+            return True
+        self._hold_until = None
+        return False
 
     def _look_around(self) -> None:
         """Watch what has to be watched, then list, then open what is found."""

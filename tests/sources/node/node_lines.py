@@ -39,10 +39,22 @@ def fill(tid: int) -> str:
 def status(oid: int, name: str = "badAloPxRejected", coin: str = "BTC", cloid: str | None = None) -> str:
     """An order status, in length as recorded ones."""
     order = {
-        "coin": coin, "side": "A", "limitPx": "65045.0", "sz": "0.0003", "oid": oid,
-        "timestamp": 1778002753024, "triggerCondition": "N/A", "isTrigger": False, "triggerPx": "0.0",
-        "children": [], "isPositionTpsl": False, "reduceOnly": False, "orderType": "Limit",
-        "origSz": "0.0003", "tif": "Alo", "cloid": cloid,
+        "coin": coin,
+        "side": "A",
+        "limitPx": "65045.0",
+        "sz": "0.0003",
+        "oid": oid,
+        "timestamp": 1778002753024,
+        "triggerCondition": "N/A",
+        "isTrigger": False,
+        "triggerPx": "0.0",
+        "children": [],
+        "isPositionTpsl": False,
+        "reduceOnly": False,
+        "orderType": "Limit",
+        "origSz": "0.0003",
+        "tif": "Alo",
+        "cloid": cloid,
     }
     head = {"time": "2026-05-05T17:39:13.024084407", "user": "0x" + "4f" * 20, "hash": None, "builder": None}
     return compact({**head, "status": name, "order": order})

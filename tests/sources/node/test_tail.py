@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import trio
 from inotify_simple import flags
+from trio.testing import MockClock
 
 from hyperstream.sources.node import tail as tail_module
 from hyperstream.sources.node import watch as watch_module
@@ -135,6 +136,38 @@ async def test_late_bytes_in_the_file_before_are_handed_on_and_marked(tmp_path: 
         batch = tail.take()
         assert batch is not None
         assert (batch.lines(), batch.is_late) == ([b"c"], False)
+
+
+async def test_a_successor_that_does_not_follow_waits_for_the_file_before(tmp_path: Path) -> None:
+    write(tmp_path, NINE, b"1")
+    heads: list[bytes] = []
+    answers = [1000.0, 0.0]
+
+    def patience(head: bytes) -> float:
+        heads.append(head)
+        return answers[len(heads) - 1]
+
+    with Tail(tmp_path, patience=patience) as tail:
+        assert everything(tail) == [(NINE, b"1")]
+        write(tmp_path, TEN, b"3")
+        assert everything(tail) == []
+        assert everything(tail) == []
+        assert heads == [b"3\n"]
+        write(tmp_path, NINE, b"2")
+        assert everything(tail) == [(NINE, b"2"), (TEN, b"3")]
+        assert heads == [b"3\n", b"3\n"]
+
+
+async def test_the_wait_for_the_file_before_ends(tmp_path: Path, autojump_clock: MockClock) -> None:
+    write(tmp_path, NINE, b"1")
+    with Tail(tmp_path, patience=lambda _: 0.1) as tail:
+        everything(tail)
+        write(tmp_path, TEN, b"3")
+        assert everything(tail) == []
+        began = trio.current_time()
+        await tail.wait()
+        assert trio.current_time() == began + 0.1
+        assert everything(tail) == [(TEN, b"3")]
 
 
 async def test_a_torn_last_line_that_never_ends_is_counted_when_its_file_is_given_up(
