@@ -15,7 +15,7 @@ from attrs import define, field
 
 from hyperstream.engine.live_market import LiveMarket
 from hyperstream.errors import FormatError
-from hyperstream.market.book import ADDED, JournalEntry
+from hyperstream.market.book import ADDED, Book, JournalEntry
 from hyperstream.market.order import Order
 from hyperstream.market.updates import BlockStamp
 from hyperstream.wire.node_blocks import StatusBlock
@@ -184,8 +184,19 @@ class OrderLevel:
             self.counts["statuses overdue"] += 1
             self._publish(self._pending.popleft(), {})
 
-    def forget_market(self, market: LiveMarket) -> None:
-        """The market's book was replaced: what waits of it belongs to the old one."""
+    def replace_book(self, market: LiveMarket, book: Book) -> None:
+        """The market gets another book: what waits of the old one is dropped.
+
+        Orders that a repair made from diffs get the statuses that came for the old book's, and those
+        that are still to come.
+        """
+        blank = {order.oid: order for side in book.sides() for order in side.orders() if not order.attributes}
+        for side in market.book.sides():
+            for order in side.orders():
+                if order.oid in blank:
+                    blank[order.oid].attributes = order.attributes
+        for block in (*self._pending, *self._published):
+            block.added.update((oid, blank[oid]) for oid in block.added.keys() & blank.keys())
         for block in self._pending:
             block.changes = [change for change in block.changes if change[0] is not market]
 

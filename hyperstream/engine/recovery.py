@@ -127,7 +127,7 @@ class Recovery:
 
         books = repair.books(report)
         for symbol, book in books.items():
-            self.order_level.forget_market(self.markets.by_symbol[symbol])
+            self.order_level.replace_book(self.markets.by_symbol[symbol], book)
             reason = f"the book was repaired from the snapshot of height {staging.height}"
             self._put(symbol, book, reason, faults)
         counts["markets repaired"] += len(books) - len(faults)
