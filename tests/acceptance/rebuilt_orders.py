@@ -70,6 +70,7 @@ class RebuiltOrders:
             queue[place].size = change.order.size
         else:
             assert change.kind == number("ORDER_CHANGE_KIND_ATTRIBUTES"), where
+            assert change.order.has_attributes, where
             queue[place] = change.order
 
     def _queue(self, order: Any) -> list[Any]:

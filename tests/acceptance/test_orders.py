@@ -13,7 +13,7 @@ from hyperstream.testing.lines import DIFFS, STATUSES
 from .client import Stream, body, kind
 from .contract import number
 from .rebuilt_orders import RebuiltOrders, described, truly_described
-from .stage import Stage, in_thread, staged
+from .stage import Stage, in_thread, staged, wait_height
 from .test_repair import until_repaired, until_told
 from .truth import View
 
@@ -34,6 +34,16 @@ async def wait_orders(stage: Stage, stream: Stream) -> None:
     await stage.caught_up()
     last = stage.truth.last_changes(View())
     await in_thread(stream.wait_heights, {symbol: last[symbol] for symbol in SYMBOLS})
+
+
+def whole(stream: Stream) -> set[str]:
+    """The symbols of which a snapshot has come to its end."""
+    return {chunk.symbol for chunk in stream.of_kind("snapshot") if chunk.last_chunk}
+
+
+def highest(stream: Stream) -> int:
+    """The height of the highest change that came."""
+    return max(stream.heights.values(), default=0)
 
 
 def compare(stream: Stream, truths: Truths) -> tuple[int, dict[str, RebuiltOrders]]:
@@ -79,11 +89,38 @@ async def test_every_order_equals_the_nodes_after_every_block(tmp_path: Path, la
         await wait_orders(stage, stream)
         compared, rebuilt = compare(stream, truths)
         assert compared > 150
+        late_comer = stage.client.follow("SubscribeOrders", SYMBOLS)
+        await in_thread(late_comer.wait_for, lambda: len(whole(late_comer)) == len(SYMBOLS), "a snapshot")
+        assert compare(late_comer, truths)[0] == len(SYMBOLS)
         assert not stream.of_kind("gap")
         chunks = [told for told in stream.of_kind("snapshot") if told.symbol == "BTC"]
         assert len(chunks) > 1
         statuses = {status for orders in rebuilt.values() for status, _ in orders.removals}
         assert {"canceled", "filled"} <= statuses
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+async def test_attributes_follow_when_a_blocks_statuses_come_too_late(tmp_path: Path, layout: str) -> None:
+    async with staged(tmp_path, layout, **{"node.status_wait_seconds": 0}) as stage:
+        stream = stage.client.follow("SubscribeOrders", SYMBOLS)
+        attributes = number("ORDER_CHANGE_KIND_ATTRIBUTES")
+        added = number("ORDER_CHANGE_KIND_ADDED")
+        for _ in range(10):
+            stage.node.inject(LateLines(stem=STATUSES, blocks=3))
+            before = stage.node.height
+            await stage.steps(3)
+            await wait_height(stage.client, stage.node.height)
+            await in_thread(stream.wait_for, lambda h=before: highest(stream) > h, "what waited too long")
+            await stage.steps(3)
+            await stage.caught_up()
+        truths: Truths = {}
+        step(stage, truths)
+        await wait_orders(stage, stream)
+        await in_thread(stream.wait_for, lambda: highest(stream) == stage.node.height, "the last block")
+        changes = [change for delta in stream.of_kind("delta") for change in delta.changes]
+        assert any(change.kind == added and not change.order.has_attributes for change in changes)
+        assert sum(change.kind == attributes for change in changes) > 10
+        assert compare(stream, truths)[0] >= 1
 
 
 async def test_orders_are_told_doubtful_and_begin_anew_after_a_repair(tmp_path: Path) -> None:
