@@ -10,6 +10,7 @@ from pathlib import Path
 
 from attrs import define, field
 
+from hyperstream.errors import LayoutError
 from hyperstream.sources.node.batch import Batch
 from hyperstream.sources.node.hours import Hour
 
@@ -39,11 +40,18 @@ class HourlyFile:
 
     @classmethod
     def open(cls, directory: Path, hour: Hour, offset: int = 0) -> "HourlyFile | None":
-        """Open an hour of a directory for reading from ``offset``; None if it is gone."""
+        """Open an hour of a directory for reading from ``offset``; None if it is gone.
+
+        Raises LayoutError where that is not allowed.
+        """
         try:
             descriptor = os.open(directory / hour.file, os.O_RDONLY | os.O_CLOEXEC)
         except FileNotFoundError:
             return None
+        except PermissionError as exc:
+            raise LayoutError(
+                f"{directory / hour.file} may not be read; give the user of hyperstream access to it"
+            ) from exc
         return cls(hour, descriptor, _identity(os.fstat(descriptor)), offset)
 
     def close(self) -> None:

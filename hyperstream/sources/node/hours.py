@@ -11,6 +11,8 @@ from pathlib import Path
 
 from attrs import field, frozen
 
+from hyperstream.errors import LayoutError
+
 _DATE = re.compile(r"[0-9]{8}\Z", re.ASCII)
 _HOUR = re.compile(r"[0-9]{1,2}\Z", re.ASCII)
 
@@ -69,3 +71,7 @@ def _names(directory: Path) -> list[str]:
         return os.listdir(directory)
     except (FileNotFoundError, NotADirectoryError):
         return []
+    except PermissionError as exc:
+        raise LayoutError(
+            f"{directory} may not be listed; give the user of hyperstream access to it"
+        ) from exc

@@ -1,10 +1,13 @@
 """The hourly files of a directory: numeric order, and nothing but hours."""
 
+import os
 from pathlib import Path
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hyperstream.errors import LayoutError
 from hyperstream.sources.node.hours import list_hours, newest_hour, parse_hour
 from tests.sources.node.node_lines import write
 
@@ -50,3 +53,14 @@ def test_an_empty_newer_date_does_not_hide_the_newest_file(tmp_path: Path) -> No
 def test_any_names_are_hours_or_not(date: str, name: str) -> None:
     hour = parse_hour(date, name)
     assert hour is None or (hour.file == f"{date}/{name}" and 0 <= hour.hour < 24)
+
+
+def test_a_directory_that_may_not_be_listed_is_an_error_that_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(_: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(os, "listdir", refuse)
+    with pytest.raises(LayoutError, match="give the user of hyperstream access"):
+        list_hours(tmp_path)

@@ -212,6 +212,7 @@ async def test_nothing_is_lost_by_block_through(tmp_path: Path, trouble: str) ->
             if trouble == "files recreated":  # what is unlinked before it was opened cannot be read
                 await receiver.until_height(node.height, DiffBlock, StatusBlock, FillBlock)
         node.settle()
+        node.step()
         await receiver.until_height(node.height, DiffBlock, StatusBlock, FillBlock)
     receiver.check_truth(node)
     assert receiver.of(HeightGap) == []
