@@ -18,8 +18,9 @@ from tests.sources.node.node_lines import write
 NINE, TEN = "20260505/9", "20260505/10"
 
 
-def everything(tail: Tail) -> list[tuple[str, bytes]]:
+async def everything(tail: Tail) -> list[tuple[str, bytes]]:
     """What can be had now, without waiting, as if something had woken us."""
+    await trio.lowlevel.checkpoint()
     tail.watch.take_events()
     found = []
     while (batch := tail.take()) is not None:
@@ -58,11 +59,11 @@ async def test_lines_arrive_as_they_are_written_with_their_offsets(tmp_path: Pat
 async def test_a_torn_line_waits_for_its_end(tmp_path: Path) -> None:
     write(tmp_path, NINE, b"one\ntw", end=b"")
     with Tail(tmp_path) as tail:
-        assert everything(tail) == [(NINE, b"one")]
+        assert await everything(tail) == [(NINE, b"one")]
         write(tmp_path, NINE, b"o\nthr", end=b"")
-        assert everything(tail) == [(NINE, b"two")]
+        assert await everything(tail) == [(NINE, b"two")]
         write(tmp_path, NINE, b"ee")
-        assert everything(tail) == [(NINE, b"three")]
+        assert await everything(tail) == [(NINE, b"three")]
 
 
 async def test_any_writes_and_reads_give_the_same_lines(tmp_path: Path) -> None:
@@ -78,7 +79,7 @@ async def test_any_writes_and_reads_give_the_same_lines(tmp_path: Path) -> None:
             size = draw.choice((1, 10, 50_000, 800_000, 5_000_000))
             writer.write(data[:size])
             data = data[size:]
-            found += [line for _, line in everything(tail)]
+            found += [line for _, line in await everything(tail)]
     assert found == lines
 
 
@@ -97,36 +98,36 @@ async def test_several_new_hours_at_once_are_read_in_order(tmp_path: Path) -> No
     for number, file in enumerate(files):
         write(tmp_path, file, b"%d" % number)
     with Tail(tmp_path, Hour("20260505", 8)) as tail:
-        assert everything(tail) == [(file, b"%d" % number) for number, file in enumerate(files)]
+        assert await everything(tail) == [(file, b"%d" % number) for number, file in enumerate(files)]
 
 
 async def test_bytes_written_before_the_successor_come_before_it(tmp_path: Path) -> None:
     write(tmp_path, NINE, b"a")
     with Tail(tmp_path) as tail:
-        assert everything(tail) == [(NINE, b"a")]
+        assert await everything(tail) == [(NINE, b"a")]
         write(tmp_path, NINE, b"last")
         write(tmp_path, TEN, b"first")
-        assert everything(tail) == [(NINE, b"last"), (TEN, b"first")]
+        assert await everything(tail) == [(NINE, b"last"), (TEN, b"first")]
 
 
 async def test_an_empty_successor_does_not_end_the_file(tmp_path: Path) -> None:
     write(tmp_path, NINE, b"a")
     with Tail(tmp_path) as tail:
-        everything(tail)
+        await everything(tail)
         write(tmp_path, TEN, end=b"")
-        assert everything(tail) == []
+        assert await everything(tail) == []
         write(tmp_path, NINE, b"more")
-        assert everything(tail) == [(NINE, b"more")]
+        assert await everything(tail) == [(NINE, b"more")]
         write(tmp_path, TEN, b"first")
-        assert everything(tail) == [(TEN, b"first")]
+        assert await everything(tail) == [(TEN, b"first")]
 
 
 async def test_late_bytes_in_the_file_before_are_handed_on_and_marked(tmp_path: Path) -> None:
     write(tmp_path, NINE, b"a")
     with Tail(tmp_path) as tail:
-        everything(tail)
+        await everything(tail)
         write(tmp_path, TEN, b"b")
-        everything(tail)
+        await everything(tail)
         write(tmp_path, NINE, b"late")
         tail.watch.take_events()
         batch = tail.take()
@@ -148,26 +149,26 @@ async def test_a_successor_that_does_not_follow_waits_for_the_file_before(tmp_pa
         return answers[len(heads) - 1]
 
     with Tail(tmp_path, patience=patience) as tail:
-        assert everything(tail) == [(NINE, b"1")]
+        assert await everything(tail) == [(NINE, b"1")]
         write(tmp_path, TEN, b"3")
-        assert everything(tail) == []
-        assert everything(tail) == []
+        assert await everything(tail) == []
+        assert await everything(tail) == []
         assert heads == [b"3\n"]
         write(tmp_path, NINE, b"2")
-        assert everything(tail) == [(NINE, b"2"), (TEN, b"3")]
+        assert await everything(tail) == [(NINE, b"2"), (TEN, b"3")]
         assert heads == [b"3\n", b"3\n"]
 
 
 async def test_the_wait_for_the_file_before_ends(tmp_path: Path, autojump_clock: MockClock) -> None:
     write(tmp_path, NINE, b"1")
     with Tail(tmp_path, patience=lambda _: 0.1) as tail:
-        everything(tail)
+        await everything(tail)
         write(tmp_path, TEN, b"3")
-        assert everything(tail) == []
+        assert await everything(tail) == []
         began = trio.current_time()
         await tail.wait()
         assert trio.current_time() == began + 0.1
-        assert everything(tail) == [(TEN, b"3")]
+        assert await everything(tail) == [(TEN, b"3")]
 
 
 async def test_a_torn_last_line_that_never_ends_is_counted_when_its_file_is_given_up(
@@ -177,7 +178,7 @@ async def test_a_torn_last_line_that_never_ends_is_counted_when_its_file_is_give
     write(tmp_path, NINE, b"a\ntorn", end=b"")
     write(tmp_path, TEN, b"b")
     with Tail(tmp_path, Hour("20260505", 9)) as tail:
-        assert everything(tail) == [(NINE, b"a"), (TEN, b"b")]
+        assert await everything(tail) == [(NINE, b"a"), (TEN, b"b")]
         assert tail.take() is None
         assert (tail.torn, tail.unreadable) == (1, 1)
         assert tail.bytes_read == 8 + 4  # the torn bytes were looked at twice
@@ -186,41 +187,41 @@ async def test_a_torn_last_line_that_never_ends_is_counted_when_its_file_is_give
 async def test_a_truncated_file_is_read_from_its_start(tmp_path: Path) -> None:
     path = write(tmp_path, NINE, b"one", b"two")
     with Tail(tmp_path) as tail:
-        everything(tail)
+        await everything(tail)
         os.truncate(path, 0)
-        assert everything(tail) == []
+        assert await everything(tail) == []
         write(tmp_path, NINE, b"new")
-        assert everything(tail) == [(NINE, b"new")]
+        assert await everything(tail) == [(NINE, b"new")]
         assert tail.truncations == 1
 
 
 async def test_a_recreated_file_is_read_from_its_start(tmp_path: Path) -> None:
     path = write(tmp_path, NINE, b"one", b"two")
     with Tail(tmp_path) as tail:
-        everything(tail)
+        await everything(tail)
         path.unlink()
         write(tmp_path, NINE, b"one", b"three")
-        assert everything(tail) == [(NINE, b"one"), (NINE, b"three")]
+        assert await everything(tail) == [(NINE, b"one"), (NINE, b"three")]
         assert tail.recreations == 1
 
 
 async def test_a_file_moved_over_the_current_one_is_read_after_its_last_lines(tmp_path: Path) -> None:
     path = write(tmp_path, NINE, b"one")
     with Tail(tmp_path) as tail:
-        everything(tail)
+        await everything(tail)
         write(tmp_path, NINE, b"two")
         (tmp_path / "new").write_bytes(b"three\n")
         (tmp_path / "new").rename(path)
-        assert everything(tail) == [(NINE, b"two"), (NINE, b"three")]
+        assert await everything(tail) == [(NINE, b"two"), (NINE, b"three")]
 
 
 async def test_a_vanished_file_is_read_to_its_end_and_its_successor_follows(tmp_path: Path) -> None:
     path = write(tmp_path, NINE, b"one")
     with Tail(tmp_path) as tail:
-        everything(tail)
+        await everything(tail)
         write(tmp_path, NINE, b"two")
         path.unlink()
-        assert everything(tail) == [(NINE, b"two")]
+        assert await everything(tail) == [(NINE, b"two")]
         write(tmp_path, TEN, b"three")
         assert await next_lines(tail, 1) == [b"three"]
 
@@ -228,10 +229,10 @@ async def test_a_vanished_file_is_read_to_its_end_and_its_successor_follows(tmp_
 async def test_a_pruned_date_directory_is_no_trouble(tmp_path: Path) -> None:
     path = write(tmp_path, NINE, b"one")
     with Tail(tmp_path) as tail:
-        everything(tail)
+        await everything(tail)
         path.unlink()
         path.parent.rmdir()
-        assert everything(tail) == []
+        assert await everything(tail) == []
         write(tmp_path, "20260506/0", b"two")
         assert await next_lines(tail, 1) == [b"two"]
 
@@ -256,7 +257,7 @@ async def test_directories_that_appear_later_are_followed(
 async def test_lost_events_are_made_good_by_the_listing(tmp_path: Path) -> None:
     write(tmp_path, NINE, b"one")
     with Tail(tmp_path) as tail:
-        everything(tail)
+        await everything(tail)
         write(tmp_path, TEN, b"two")
         assert tail.take() is None  # nobody told us
         tail.watch.note(flags.Q_OVERFLOW)
@@ -268,13 +269,13 @@ async def test_lost_events_are_made_good_by_the_listing(tmp_path: Path) -> None:
 async def test_a_line_without_end_is_dropped_up_to_its_newline_and_counted(tmp_path: Path) -> None:
     with Tail(tmp_path, longest_line_bytes=200_000) as tail:
         path = write(tmp_path, NINE, b"one")
-        assert everything(tail) == [(NINE, b"one")]
+        assert await everything(tail) == [(NINE, b"one")]
         for _ in range(5):
             with path.open("ab") as writer:
                 writer.write(b"x" * 90_000)
-            assert everything(tail) == []
+            assert await everything(tail) == []
         write(tmp_path, NINE, b"xxx", b"two")
-        assert everything(tail) == [(NINE, b"two")]
+        assert await everything(tail) == [(NINE, b"two")]
         assert tail.unreadable == 1
 
 
@@ -282,11 +283,11 @@ async def test_it_starts_at_the_byte_given_or_with_the_first_file_after_it(tmp_p
     write(tmp_path, NINE, b"one", b"two")
     write(tmp_path, TEN, b"three")
     with Tail(tmp_path, Hour("20260505", 9), 4) as tail:
-        assert everything(tail) == [(NINE, b"two"), (TEN, b"three")]
+        assert await everything(tail) == [(NINE, b"two"), (TEN, b"three")]
     with Tail(tmp_path, Hour("20260504", 23), 4) as tail:
-        assert [line for _, line in everything(tail)] == [b"one", b"two", b"three"]
+        assert [line for _, line in await everything(tail)] == [b"one", b"two", b"three"]
     with Tail(tmp_path) as tail:
-        assert everything(tail) == [(TEN, b"three")]
+        assert await everything(tail) == [(TEN, b"three")]
 
 
 async def test_no_descriptor_is_left_open(tmp_path: Path) -> None:
@@ -295,6 +296,6 @@ async def test_no_descriptor_is_left_open(tmp_path: Path) -> None:
         write(tmp_path, file, b"x")
     write(tmp_path, "20260506/1", end=b"")
     with Tail(tmp_path, Hour("20260505", 9)) as tail:
-        everything(tail)
+        await everything(tail)
         assert len(os.listdir("/proc/self/fd")) > before
     assert len(os.listdir("/proc/self/fd")) == before

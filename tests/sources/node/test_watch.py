@@ -52,7 +52,7 @@ async def test_a_missing_directory_is_noticed_when_it_appears(tmp_path: Path) ->
         assert watch.is_listing_old
 
 
-async def test_directories_no_longer_covered_do_not_wake(tmp_path: Path) -> None:
+def test_directories_no_longer_covered_do_not_wake(tmp_path: Path) -> None:
     for name in ("one", "two"):
         (tmp_path / name).mkdir()
     with Watch() as watch:
