@@ -54,12 +54,18 @@ class QueuedSubscription(Subscription):
         self.hub.mark(self)
 
     def flush(self) -> None:
-        """Put the block's message into the outbox."""
+        """Write the block's message, or put it into the outbox."""
         if self._frames:
-            self._put(Message(self._last_number + 1, b"".join(self._frames), self._entries, self._told))
+            body = b"".join(self._frames)
             self._frames = []
-            self._entries = []
-            self._told = []
+            if self._outbox or not self._write_now(body):
+                self._put(Message(self._last_number + 1, body, self._entries, self._told))
+                self._entries = []
+                self._told = []
+            else:
+                self._last_number += 1
+                self._entries.clear()
+                self._told.clear()
         waiting_bytes = self._outbox_bytes
         if self._joining:
             waiting_bytes += sum(cursor.held_bytes for cursor in self._joining)
@@ -189,7 +195,15 @@ class ConflatedSubscription(Subscription):
         """Snapshots of conflated topics are one frame: nothing is ever held behind one."""
 
     def flush(self) -> None:
-        """What was accepted can be taken at any time."""
+        """Write what was accepted, or leave it to be taken when the peer can."""
+        if self.is_idle and not self._notices and (self._latest or self._told):
+            frames = [frame for _, frame in self._told]
+            for frame, _, merged in self._latest.values():
+                frames.append(self.wire_format.merged(frame, merged) if merged else frame)
+            body = b"".join(frames)
+            if len(body) <= MESSAGE_BYTES and self._write_now(body):
+                self._told.clear()
+                self._latest.clear()
         if self._latest or self._told or self._joining:
             self.wake()
 
@@ -214,8 +228,10 @@ class ConflatedSubscription(Subscription):
 
     def _join_after(self, cursor: Cursor) -> int:
         """What waits of the topic is older than its snapshot: only what was told goes before it."""
-        if self._latest.pop(cursor, None) is not None:
+        replaced = self._latest.pop(cursor, None)
+        if replaced is not None:
             self.merged += 1
+            cursor.final_sequence = replaced[1] - 1
         cursor.preface += [frame for waiting, frame in self._told if waiting is cursor]
         self._told = [told for told in self._told if told[0] is not cursor]
         return 0

@@ -1,8 +1,9 @@
 """A subscription: the topics of one subscriber, under one delivery contract.
 
-The publisher calls ``accept`` for each update and ``flush`` at a block's end; the server calls
-``take`` whenever its peer can take a message, and is woken through ``wake`` when there is one
-again. Neither waits for the other, and both are plain calls of one thread.
+The publisher calls ``accept`` for each update and ``flush`` at a block's end. To a subscriber that
+keeps up the message is written there and then, through ``write``. Where that is not possible it waits
+in the outbox: the server is woken through ``wake``, and calls ``take`` whenever its peer can take
+a message, until nothing waits. Neither waits for the other, and all are plain calls of one thread.
 
 Snapshots are made when they are taken, a bounded piece at a time, in turn with live updates: a
 subscriber of every market, or of a book of 50,000 orders, holds up nobody.
@@ -57,18 +58,25 @@ class SubscriptionStatistics:
     gaps: int
 
 
+def _cannot_write(_body: bytes) -> bool:
+    return False
+
+
 @define(eq=False)
 class Subscription(ABC):
     """What all contracts share.
 
     ``is_finished`` means that nothing will ever come again once ``take`` returns None; ``cut``
-    then says why, if the subscriber was at fault.
+    then says why, if the subscriber was at fault. ``write`` sends a message at once, or returns
+    False; servers that can do that set it, and ``is_idle`` while nothing is being sent otherwise.
     """
 
     hub: Hub
     wire_format: WireFormat
     limits: OutboxLimits
     wake: Callable[[], None]
+    write: Callable[[bytes], bool] = _cannot_write
+    is_idle: bool = False
     cursors: dict[Topic, Cursor] = field(factory=dict)
     is_finished: bool = False
     cut: str = ""
@@ -223,6 +231,14 @@ class Subscription(ABC):
             if size >= SNAPSHOT_MESSAGE_BYTES:
                 break
         return b"".join(frames) if frames else None
+
+    def _write_now(self, body: bytes) -> bool:
+        """Send a message past the outbox, if the peer can take it at this moment."""
+        if not self.is_idle or not self.write(body):
+            return False
+        self.taken_messages += 1
+        self.taken_bytes += len(body)
+        return True
 
     def statistics(self) -> SubscriptionStatistics:
         """What it did so far."""

@@ -164,7 +164,7 @@ class OrderbookService:
             heartbeat_seconds=following.heartbeat_seconds,
         )
         subscription = self.hub.subscribe(following.contract, wire_format, subscriber.wake, self.limits)
-        subscriber.subscription = subscription
+        subscriber.follow(subscription)
         resume = resume_points(following.resume)
 
         def attach(market: PublishedMarket) -> None:

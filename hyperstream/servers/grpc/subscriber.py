@@ -1,7 +1,7 @@
 """One streaming call: takes messages from its subscription and sends them to its peer.
 
-The subscription wakes it by a plain call from the publisher; that sets an asyncio future, because
-this is the asyncio side of the house. Nothing else crosses.
+The publisher writes to a subscriber that keeps up, or wakes its task, by a plain call; waking sets an
+asyncio future, because this is the asyncio side of the house. Nothing else crosses.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from grpclib.exceptions import GRPCError
 from grpclib.server import Stream
 
 from hyperstream.hub.subscription import Subscription
+from hyperstream.servers.grpc.frames import FrameWriter
 
 STALL_SECONDS = 10.0
 
@@ -24,76 +25,103 @@ STALL_SECONDS = 10.0
 class Subscriber:
     """Sends what its subscription has, until that is finished or the peer has gone.
 
-    ``heartbeat`` makes a heartbeat's message; it is sent when nothing else was for
-    ``heartbeat_seconds`` (0: never). ``stalled_since`` is set while the peer takes nothing.
+    While it waits for news, the publisher writes its messages directly (``frames.py``). Only what
+    cannot be written at once is sent by its task: snapshots, notices, and what waits because the
+    peer reads slower than the market moves. ``heartbeat`` makes a heartbeat's message, sent when
+    nothing else was for ``heartbeat_seconds`` (0: never).
     """
 
     stream: Stream[Any, Any]
     heartbeat: Callable[[], bytes]
     heartbeat_seconds: int
+    subscription: Subscription = field(init=False)
+    _frames: FrameWriter = field(init=False)
     _news: asyncio.Future[None] | None = None
     _timer: asyncio.TimerHandle | None = None
+    _has_sent: bool = False
     _is_heartbeat_due: bool = False
     _task: asyncio.Task[Any] | None = None
     _is_sending: bool = False
     _progress: int = -1
     _progress_time: float = 0.0
     _cut: str = ""
-    subscription: Subscription = field(init=False)
+
+    def follow(self, subscription: Subscription) -> None:
+        """Take messages from this subscription; called once, before ``run``."""
+        self.subscription = subscription
+        subscription.write = self._write
 
     def wake(self) -> None:
         """There is something to take. Called by the publisher."""
         news = self._news
         if news is not None and not news.done():
+            self.subscription.is_idle = False
             news.set_result(None)
+
+    def _write(self, body: bytes) -> bool:
+        """Write a message from the publisher's call; False if it has to wait."""
+        if self._frames.write(body):
+            self._has_sent = True
+            return True
+        return False
 
     async def run(self) -> None:
         """Send until the subscription is finished; raises the status the stream ends with."""
         self._task = asyncio.current_task()
         subscription = self.subscription
-        stream = self.stream
-        await stream.send_initial_metadata()
+        await self.stream.send_initial_metadata()
+        self._frames = FrameWriter(self.stream)
         try:
-            while True:
-                message = subscription.take()
-                if message is None and self._is_heartbeat_due:
-                    message = self.heartbeat()
-                if message is not None:
-                    self._is_heartbeat_due = False
-                    self._is_sending = True
-                    await stream.send_message(message)
-                    self._is_sending = False
-                    # While the peer's window is open nothing in there waits: let others run, and
-                    # let a connection that was lost meanwhile end this task.
-                    await asyncio.sleep(0)
-                elif subscription.is_finished:
-                    break
-                else:
-                    await self._wait_for_news()
+            await self._send_all()
         except asyncio.CancelledError:  # noqa: ASYNC104 - check_progress cancels to end with a status
             if not self._cut:
                 raise
             raise GRPCError(Status.RESOURCE_EXHAUSTED, self._cut) from None
         finally:
+            subscription.is_idle = False
             if self._timer is not None:
                 self._timer.cancel()
             subscription.finish()
         if subscription.cut:
             raise GRPCError(Status.RESOURCE_EXHAUSTED, subscription.cut)
 
+    async def _send_all(self) -> None:
+        subscription = self.subscription
+        while True:
+            message = subscription.take()
+            if message is None and self._is_heartbeat_due:
+                message = self.heartbeat()
+            if message is not None:
+                self._is_heartbeat_due = False
+                self._has_sent = True
+                if not self._frames.write(message):
+                    self._is_sending = True
+                    await self.stream.send_message(message)
+                    self._is_sending = False
+                # Let others run between two messages, and let a connection that was lost end this.
+                await asyncio.sleep(0)
+            elif subscription.is_finished:
+                return
+            else:
+                await self._wait_for_news()
+
     async def _wait_for_news(self) -> None:
         loop = asyncio.get_running_loop()
         self._news = loop.create_future()
-        if self.heartbeat_seconds:
-            if self._timer is not None:
-                self._timer.cancel()
-            self._timer = loop.call_later(self.heartbeat_seconds, self._heartbeat_due)
+        if self.heartbeat_seconds and self._timer is None:
+            self._timer = loop.call_later(self.heartbeat_seconds, self._heartbeat_may_be_due)
+        self.subscription.is_idle = True
         await self._news
         self._news = None
 
-    def _heartbeat_due(self) -> None:
-        self._is_heartbeat_due = True
-        self.wake()
+    def _heartbeat_may_be_due(self) -> None:
+        """A heartbeat's time has passed: if anything was sent meanwhile, wait that long again."""
+        loop = asyncio.get_running_loop()
+        self._timer = loop.call_later(self.heartbeat_seconds, self._heartbeat_may_be_due)
+        if not self._has_sent:
+            self._is_heartbeat_due = True
+            self.wake()
+        self._has_sent = False
 
     def check_progress(self, now: float) -> None:
         """End the stream if its peer has taken nothing for STALL_SECONDS; called every second."""

@@ -1,0 +1,83 @@
+"""Messages written straight to a connection, from the publisher's own call.
+
+A stream of grpclib sends by a task that waits for the connection, for the window, and for its turn. A
+subscriber that keeps up needs none of that: its DATA frame can be written at once. This does
+what h2's ``send_data`` and grpclib's ``Stream.send_data`` do, without their bookkeeping:
+
+1. the stream must be open for sending, and the transport neither closing nor paused;
+2. both flow-control windows, the connection's and the stream's, must hold the whole message
+   (RFC 9113, 6.9); it is taken off both, as h2 would have done;
+3. the message, with gRPC's prefix of one zero byte and its length, goes out in DATA frames no longer than
+   the peer allows.
+
+If any of this does not hold, nothing is written, and the stream's task sends the message instead.
+tests/servers/grpc/test_contract.py says what of h2 and grpclib this relies on.
+"""
+
+from __future__ import annotations
+
+from struct import Struct
+from typing import Any
+
+from grpclib.server import Stream
+from h2.stream import StreamState
+
+# Length (24 bits), type, flags, stream; then gRPC's prefix: not compressed, length of the message.
+_FIRST = Struct(">HBBBIBI")
+_FRAME = Struct(">HBBBI")
+_PREFIX_BYTES = 5
+_DATA = 0
+_CAN_SEND = frozenset({StreamState.OPEN, StreamState.HALF_CLOSED_REMOTE})
+
+
+class FrameWriter:
+    """Writes whole messages of one stream, or not at all. Made once its headers were sent."""
+
+    __slots__ = ("_connection", "_h2", "_id", "_state", "_stream", "_transport", "_window")
+
+    def __init__(self, stream: Stream[Any, Any]) -> None:
+        inner = stream._stream
+        self._stream = inner
+        self._connection = inner.connection
+        self._transport = inner._transport
+        self._h2: Any = inner._h2_connection
+        assert inner.id is not None  # a server's stream has its id from the start
+        self._id = inner.id
+        self._window: Any = self._h2.streams[inner.id]
+        self._state = self._window.state_machine
+
+    def write(self, body: bytes) -> bool:
+        """Write a message; False if it has to wait, in which case nothing was written."""
+        h2, window = self._h2, self._window
+        size = len(body) + _PREFIX_BYTES
+        if (
+            size > h2.outbound_flow_control_window
+            or size > window.outbound_flow_control_window
+            or not self._connection.write_ready.is_set()
+            or self._state.state not in _CAN_SEND
+            or self._transport.is_closing()
+        ):
+            return False
+        h2.outbound_flow_control_window -= size
+        window.outbound_flow_control_window -= size
+        self._stream.data_sent += size
+        longest = h2.max_outbound_frame_size
+        if size <= longest:
+            head = _FIRST.pack(size >> 8, size & 0xFF, _DATA, 0, self._id, 0, size - _PREFIX_BYTES)
+            self._transport.write(head + body)
+        else:
+            self._transport.write(b"".join(self._frames(body, size, longest)))
+        return True
+
+    def _frames(self, body: bytes, size: int, longest: int) -> list[bytes]:
+        """The message cut into frames of at most ``longest`` bytes."""
+        taken = longest - _PREFIX_BYTES
+        parts = [_FIRST.pack(longest >> 8, longest & 0xFF, _DATA, 0, self._id, 0, size - _PREFIX_BYTES)]
+        view = memoryview(body)
+        parts.append(view[:taken])  # type: ignore[arg-type] # join takes any buffer
+        while taken < len(body):
+            piece = view[taken : taken + longest]
+            parts.append(_FRAME.pack(len(piece) >> 8, len(piece) & 0xFF, _DATA, 0, self._id))
+            parts.append(piece)  # type: ignore[arg-type]
+            taken += len(piece)
+        return parts
