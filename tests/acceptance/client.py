@@ -94,6 +94,10 @@ class Stream:
                 ended = f"ended with {self.code} ({self.details})" if self.code else "goes on"
                 raise AssertionError(f"{self.name} {ended} without {what}; the last event was {last}")
 
+    def wait_first_event(self) -> None:
+        """Wait until there is one."""
+        self.wait_for(lambda: self.events, "any event")
+
     def wait_heights(self, heights: dict[str, int]) -> None:
         """Wait until an event of at least this height came of each symbol."""
 

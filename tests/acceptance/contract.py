@@ -31,7 +31,7 @@ def _pool() -> DescriptorPool:
         described = FileDescriptorSet.FromString(output.read_bytes())
     pool = DescriptorPool()
     for file in described.file:
-        pool.Add(file)  # type: ignore[no-untyped-call]
+        pool.Add(file)
     return pool
 
 

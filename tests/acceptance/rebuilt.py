@@ -61,4 +61,6 @@ class RebuiltBook:
 
     def _take_head(self, update: Any) -> None:
         self.epoch, self.sequence, self.height = update.epoch, update.sequence, update.height
-        assert 0 < update.read_time_ns <= update.publish_time_ns or update.height == 0 or not update.node_time_ns
+        assert (
+            0 < update.read_time_ns <= update.publish_time_ns or update.height == 0 or not update.node_time_ns
+        )

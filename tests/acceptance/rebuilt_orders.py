@@ -38,7 +38,9 @@ class RebuiltOrders:
             for one in self._chunks:
                 for order in one.orders:
                     self._queue(order).append(order)
-            assert [order for one in self._chunks for order in one.orders] == sum(self.orders(), [])
+            assert [order for one in self._chunks for order in one.orders] == [
+                order for side in self.orders() for order in side
+            ]
             self._chunks = []
         self.epoch, self.sequence, self.height = chunk.epoch, chunk.sequence, chunk.height
 

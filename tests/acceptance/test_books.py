@@ -6,7 +6,6 @@ import os
 from pathlib import Path
 
 import pytest
-import trio
 
 from hyperstream.testing import LateLines, RecreatedFile, RepeatedHeights, Rollover, TornLine, VanishedFile
 from hyperstream.testing.lines import DIFFS, FILLS, STATUSES

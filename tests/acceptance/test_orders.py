@@ -69,7 +69,7 @@ def compare(stream: Stream, truths: Truths) -> tuple[int, dict[str, RebuiltOrder
 
 @pytest.mark.parametrize("layout", LAYOUTS)
 async def test_every_order_equals_the_nodes_after_every_block(tmp_path: Path, layout: str) -> None:
-    async with staged(tmp_path, layout, **{"grpc.snapshot_chunk_orders": 40}) as stage:
+    async with staged(tmp_path, layout, settings={"grpc.snapshot_chunk_orders": 40}) as stage:
         truths: Truths = {(symbol, stage.node.height): stage.node.orders(symbol) for symbol in SYMBOLS}
         stream = stage.client.follow("SubscribeOrders", SYMBOLS)
         for trouble in (
@@ -101,7 +101,7 @@ async def test_every_order_equals_the_nodes_after_every_block(tmp_path: Path, la
 
 @pytest.mark.parametrize("layout", LAYOUTS)
 async def test_attributes_follow_when_a_blocks_statuses_come_too_late(tmp_path: Path, layout: str) -> None:
-    async with staged(tmp_path, layout, **{"node.status_wait_seconds": 0}) as stage:
+    async with staged(tmp_path, layout, settings={"node.status_wait_seconds": 0}) as stage:
         stream = stage.client.follow("SubscribeOrders", SYMBOLS)
         attributes = number("ORDER_CHANGE_KIND_ATTRIBUTES")
         added = number("ORDER_CHANGE_KIND_ADDED")

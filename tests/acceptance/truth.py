@@ -27,7 +27,9 @@ class View:
         """What a subscriber with this view holds when the book is this."""
         if not self.significant_figures:
             return book.bids[: self.depth], book.asks[: self.depth]
-        return tuple(self._aggregated(side, is_bid) for side, is_bid in ((book.bids, True), (book.asks, False)))
+        return tuple(
+            self._aggregated(side, is_bid) for side, is_bid in ((book.bids, True), (book.asks, False))
+        )
 
     def spelled(self, sides: Sides) -> Any:
         """What was rebuilt, comparable with ``of``: aggregated levels compare as numbers."""
@@ -35,7 +37,7 @@ class View:
             return sides
         return tuple(tuple((Decimal(px), Decimal(size), n) for px, size, n in side) for side in sides)
 
-    def request(self) -> dict[str, int]:
+    def request(self) -> dict[str, Any]:
         """The fields that ask for this view."""
         return {
             "depth": self.depth,
@@ -151,7 +153,7 @@ def judge(stream: Stream, log: TruthLog, view: View) -> Verdict:
             verdict.compared += 1
     if not verdict.gaps:
         for symbol, heights in seen.items():
-            wanted = {height for height in log.changes(symbol, view) if height > first[symbol]}
-            missing = wanted - heights
+            changes = log.changes(symbol, view)
+            missing = {height for height in changes if first[symbol] < height < max(heights)} - heights
             assert not missing, f"{symbol}: no event of the blocks {sorted(missing)[:10]}"
     return verdict

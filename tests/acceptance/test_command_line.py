@@ -1,0 +1,100 @@
+"""The commands as people and scripts use them: help, exit codes, plain lines, JSON."""
+
+from __future__ import annotations
+
+import json
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from .program import Daemon, Program, run, simulated_node
+
+TOPICS = ("book", "bbo", "trades", "orders")
+COMMANDS: list[list[str]] = [
+    [],
+    ["run"],
+    ["demo"],
+    ["replay"],
+    ["watch"],
+    *(["watch", topic] for topic in TOPICS),
+    ["simulate"],
+    ["simulate", "node"],
+    ["config"],
+    ["config", "show"],
+    ["config", "check"],
+    ["config", "schema"],
+]
+
+
+@contextmanager
+def served(tmp_path: Path) -> Iterator[str]:
+    """Run a daemon over a simulated node; yields its address."""
+    data_dir = tmp_path / "data"
+    with (
+        simulated_node(data_dir, "--rate", "60") as (_, url),
+        Daemon({"node.data_dir": data_dir, "node.info_url": url}) as daemon,
+    ):
+        daemon.wait_event("books loaded")
+        yield f"127.0.0.1:{daemon.port()}"
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=lambda command: " ".join(command) or "hyperstream")
+def test_help_exits_with_0_and_has_an_example(command: list[str]) -> None:
+    program = run(*command, "--help")
+    assert program.process.returncode == 0
+    told = "".join(program.output)
+    assert f"Usage: hyperstream {' '.join(command)}".rstrip() in told
+    _, _, after_usage = told.partition("\n")
+    assert "hyperstream " in after_usage, "no example"
+
+
+def test_the_demo_prints_plain_lines_and_says_that_books_are_equal() -> None:
+    program = run("demo", "--seconds", "3")
+    assert program.process.returncode == 0, program.told()
+    told = "".join(program.output)
+    assert "\x1b" not in told
+    assert "books equal the node's: yes" in told
+    assert "exit code 0" in told
+
+
+def test_simulate_writes_as_many_blocks_as_asked(tmp_path: Path) -> None:
+    program = run("simulate", "node", "--data-dir", str(tmp_path), "--blocks", "20", "--rate", "0")
+    assert program.process.returncode == 0, program.told()
+    (diffs,) = tmp_path.glob("node_raw_book_diffs_by_block/hourly/*/*")
+    heights = [json.loads(line)["block_number"] for line in diffs.read_text().splitlines()]
+    assert heights == list(range(heights[0], heights[0] + 20))
+    assert f"stopped at height {heights[-1]}: 20 blocks" in program.output[-1]
+
+
+def test_watch_prints_one_json_object_a_line(tmp_path: Path) -> None:
+    with served(tmp_path) as target:
+        for topic in TOPICS:
+            arguments = ["BTC", "ETH", "--json", "--count", "8", "--target", target]
+            program = run("watch", topic, *arguments)
+            assert program.process.returncode == 0, program.told()
+            assert len(program.output) == 8
+            events = [json.loads(line) for line in program.output]
+            assert {event["symbol"] for event in events} <= {"BTC", "ETH"}
+            assert all(event["epoch"] and event["event"] for event in events)
+
+
+def test_an_unknown_symbol_is_exit_1_with_the_servers_sentence(tmp_path: Path) -> None:
+    with served(tmp_path) as target:
+        program = run("watch", "book", "DOGEBTC", "--target", target)
+        assert program.process.returncode == 1
+        (sentence,) = program.errors
+        assert sentence.startswith("Error: ")
+        assert "DOGEBTC" in sentence
+
+
+@pytest.mark.parametrize("options", [["--no-reconnect"], ["--json"]])
+def test_no_server_is_exit_1_with_a_sentence(options: list[str]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as unused:
+        target = f"127.0.0.1:{unused.getsockname()[1]}"
+    program: Program = run("watch", "book", "BTC", "--target", target, *options)
+    assert program.process.returncode == 1
+    assert target in program.errors[-1]
+    assert "Traceback" not in program.told()
