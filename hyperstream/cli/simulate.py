@@ -26,7 +26,11 @@ LIVE_SECONDS = 0.25
 
 @click.group()
 def command() -> None:
-    """Imitate a node: files, snapshots and an info server, with trouble on request."""
+    """Imitate a node: files, snapshots and an info server, with trouble on request.
+
+    \b
+    Example:  hyperstream simulate node --data-dir /tmp/hl/data --info-port 3001
+    """
 
 
 class _FaultType(click.ParamType[Fault]):
