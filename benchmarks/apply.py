@@ -38,7 +38,7 @@ from hyperstream.wire.protobuf.formats import BBO, ORDERBOOK
 DEPTH = 50
 LEVELS_USED = 50
 CALLS = ("book", "bbo")
-SUBSCRIBERS = (1, 10)
+SUBSCRIBERS = (1, 10, 50)  # the figures per update come from the most
 FORMATS = {"book": ORDERBOOK, "bbo": BBO}
 CONTRACTS = {"book": Contract.RESYNC, "bbo": Contract.CONFLATE}
 SUMMARY_KEYS = (
@@ -225,8 +225,8 @@ def scenario_rows(costs: dict[Scenario, Cost], diffs: int, blocks: int) -> list[
 @click.command()
 @click.option("--load", "load_name", type=click.Choice(list(PRESETS)), default="mainnet", show_default=True)
 @click.option("--markets", type=click.IntRange(min=1), default=600, show_default=True)
-@click.option("--blocks", type=click.IntRange(min=1), default=60, show_default=True)
-@click.option("--rounds", type=click.IntRange(min=1), default=3, show_default=True, help="The best counts.")
+@click.option("--blocks", type=click.IntRange(min=1), default=40, show_default=True)
+@click.option("--rounds", type=click.IntRange(min=1), default=5, show_default=True, help="The best counts.")
 @json_option
 def main(load_name: str, markets: int, blocks: int, rounds: int, as_json: bool) -> None:
     """What a diff, an update and a delivery cost inside the engine."""

@@ -8,23 +8,21 @@ due within the run, each generation is also collected once on purpose after it (
 
 import gc
 import tempfile
-import time
 from pathlib import Path
 
 import click
 import trio
-from attrs import define, field
 
 from benchmarks.ingest import RealPath
 from benchmarks.material import read_material
 from benchmarks.measure import CpuClock
+from benchmarks.pauses import GENERATIONS, Pauses
 from benchmarks.processes import answer, run_program
 from benchmarks.report import Report, Row, json_option
 from hyperstream.engine.collector import relax_collector
 from hyperstream.testing import PRESETS
 from hyperstream.testing.recording import Recording
 
-GENERATIONS = (0, 1, 2)
 SETTINGS = ("daemon", "python")
 RATE = 1_000.0
 SUMMARY_KEYS = (
@@ -37,28 +35,6 @@ SUMMARY_KEYS = (
     "daemon_forced_ms_2",
     "python_forced_ms_2",
 )
-
-
-@define(eq=False)
-class Pauses:
-    """Longest pause, sum and count of the collections of each generation."""
-
-    longest: list[float] = field(factory=lambda: [0.0] * 3)
-    seconds: list[float] = field(factory=lambda: [0.0] * 3)
-    count: list[int] = field(factory=lambda: [0] * 3)
-    _began: float = 0.0
-
-    def note(self, phase: str, info: dict[str, int]) -> None:
-        """What ``gc.callbacks`` calls."""
-        now = time.perf_counter()
-        if phase == "start":
-            self._began = now
-            return
-        generation = info["generation"]
-        pause = now - self._began
-        self.longest[generation] = max(self.longest[generation], pause)
-        self.seconds[generation] += pause
-        self.count[generation] += 1
 
 
 def run_blocks(directory: Path, settings: str) -> Row:

@@ -12,6 +12,7 @@ import tempfile
 from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
+from typing import Any
 
 import click
 import trio
@@ -36,17 +37,30 @@ SUMMARY_KEYS = (
     "active_kilobytes_every_orderbook",
 )
 RATE = 15.0
-SETTLE_SECONDS = 1.0
 WARM_UP_BLOCKS = 15
 SMALL_PART = 4
 EMPTY_MARKETS = 20_000
-# Name, call, markets of each subscriber (0: every market).
-KINDS = (
-    ("orderbook", "orderbook", 5),
-    ("bbo", "bbo", 5),
-    ("trades", "trades", 5),
-    ("every_orderbook", "orderbook", 0),
-)
+EVERY_SHARE = 10
+
+
+@frozen
+class Kind:
+    """A kind of subscriber: its call, and its markets (0: every market)."""
+
+    call: str
+    each: int
+
+    def streams(self, subscribers: int) -> int:
+        """Fewer of those that take everything, or the clients fall behind and outboxes are measured."""
+        return subscribers if self.each else -(-subscribers // EVERY_SHARE)
+
+
+KINDS = {
+    "orderbook": Kind("orderbook", 5),
+    "bbo": Kind("bbo", 5),
+    "trades": Kind("trades", 5),
+    "every_orderbook": Kind("orderbook", 0),
+}
 
 
 @frozen
@@ -66,6 +80,8 @@ class Plan:
     load: str
     markets: int
     blocks: int
+    settle_seconds: float
+    kinds: tuple[str, ...]
 
 
 async def measure_orders(directory: Path, orders: int, markets: int) -> dict[str, int]:
@@ -81,7 +97,7 @@ async def measure_orders(directory: Path, orders: int, markets: int) -> dict[str
         return await loader.answer()
 
 
-async def measure_subscribers(directory: Path, plan: Plan, call: str, each: int, streams: int) -> Growth:
+async def measure_subscribers(directory: Path, plan: Plan, kind: Kind, streams: int) -> Growth:
     """Resident bytes of a daemon through the life of so many streams."""
     snapshot = directory / "snapshot.json"
     async with run_program(
@@ -94,38 +110,38 @@ async def measure_subscribers(directory: Path, plan: Plan, call: str, each: int,
         async with (
             run_daemon(directory, snapshot, "by_block") as daemon,
             trio.open_nursery() as nursery,
-            _connect(daemon.target, call, 1, 1, symbols, directory) as first,
+            _connect(daemon.target, kind, 1, symbols, directory) as first,
         ):
             nursery.start_soon(daemon.follow_log, name="daemon log")
             await first.answer()
             await generator.ask(blocks=WARM_UP_BLOCKS - 1, rate=RATE)
-            before = await _settled(daemon.process.pid)
+            before = await _settled(plan, daemon.process.pid)
             if not streams:
-                idle = await _settled(daemon.process.pid)
+                idle = await _settled(plan, daemon.process.pid)
                 await generator.ask(blocks=plan.blocks, rate=RATE)
-                active = await _settled(daemon.process.pid)
+                active = await _settled(plan, daemon.process.pid)
             else:
-                async with _connect(daemon.target, call, streams, each, symbols, directory) as clients:
+                async with _connect(daemon.target, kind, streams, symbols, directory) as clients:
                     await clients.answer()
-                    idle = await _settled(daemon.process.pid)
+                    idle = await _settled(plan, daemon.process.pid)
                     await generator.ask(blocks=plan.blocks, rate=RATE)
-                    active = await _settled(daemon.process.pid)
+                    active = await _settled(plan, daemon.process.pid)
             nursery.cancel_scope.cancel(reason="measured")
     return Growth(before, idle, active)
 
 
 def _connect(
-    target: str, call: str, streams: int, each: int, symbols: Sequence[str], directory: Path
+    target: str, kind: Kind, streams: int, symbols: Sequence[str], directory: Path
 ) -> AbstractAsyncContextManager[Program]:
     return run_program(
         "client",
-        *("--target", target, "--call", call, "--streams", str(streams), "--symbols", ",".join(symbols)),
-        *("--each", str(each), "--output", directory / "samples"),
+        *("--target", target, "--call", kind.call, "--streams", str(streams), "--symbols", ",".join(symbols)),
+        *("--each", str(kind.each), "--output", directory / "samples"),
     )
 
 
-async def _settled(pid: int) -> int:
-    await trio.sleep(SETTLE_SECONDS)
+async def _settled(plan: Plan, pid: int) -> int:
+    await trio.sleep(plan.settle_seconds)
     return resident_bytes(pid)
 
 
@@ -152,23 +168,26 @@ async def measure_all(report: Report, orders: int, plan: Plan) -> Row:
         (few, small), (many, large) = sorted(grown.items())
         summary["bytes_per_order"] = (large - small) / (many - few)
         rows = []
-        control = await measure_subscribers(_fresh(directory, "none"), plan, "orderbook", 1, 0)
-        for kind, call, each in KINDS:
-            growth = await measure_subscribers(_fresh(directory, kind), plan, call, each, plan.subscribers)
+        control = await measure_subscribers(_fresh(directory, "none"), plan, KINDS["orderbook"], 0)
+        for name in plan.kinds:
+            kind = KINDS[name]
+            streams = kind.streams(plan.subscribers)
+            growth = await measure_subscribers(_fresh(directory, name), plan, kind, streams)
             idle = growth.idle - growth.before - (control.idle - control.before)
             active = growth.active - growth.before - (control.active - control.before)
-            summary[f"idle_kilobytes_{kind}"] = idle / plan.subscribers / 1e3
-            summary[f"active_kilobytes_{kind}"] = active / plan.subscribers / 1e3
+            summary[f"idle_kilobytes_{name}"] = idle / streams / 1e3
+            summary[f"active_kilobytes_{name}"] = active / streams / 1e3
             rows.append(
                 {
-                    "subscriber": kind.replace("_", " "),
-                    "markets": each or plan.markets,
-                    "idle_kilobytes": idle / plan.subscribers / 1e3,
-                    "active_kilobytes": active / plan.subscribers / 1e3,
+                    "subscriber": name.replace("_", " "),
+                    "markets": kind.each or plan.markets,
+                    "streams": streams,
+                    "idle_kilobytes": idle / streams / 1e3,
+                    "active_kilobytes": active / streams / 1e3,
                 }
             )
-        report.table(f"one of {plan.subscribers} subscribers", rows)
-    return {key: summary[key] for key in SUMMARY_KEYS}
+        report.table("one subscriber", rows)
+    return {key: summary.get(key) for key in SUMMARY_KEYS}
 
 
 def _fresh(directory: Path, name: str) -> Path:
@@ -204,23 +223,18 @@ def load_and_tell(snapshot: Path) -> Row:
 @click.option(
     "--blocks", type=click.IntRange(min=1), default=60, show_default=True, help="Of the active phase."
 )
+@click.option("--settle-seconds", type=click.FloatRange(min=0), default=1.0, show_default=True)
+@click.option("--kind", "kinds", type=click.Choice(list(KINDS)), multiple=True, help="Default: all.")
 @click.option("--load-snapshot", type=click.Path(path_type=Path, dir_okay=False), hidden=True)
 @json_option
-def main(
-    orders: int,
-    subscribers: int,
-    load: str,
-    markets: int,
-    blocks: int,
-    load_snapshot: Path | None,
-    as_json: bool,
-) -> None:
+def main(orders: int, load_snapshot: Path | None, as_json: bool, **rest: Any) -> None:
     """Bytes per resting order, per market, per subscriber."""
     report = Report("memory", as_json)
     if load_snapshot is not None:
         answer(load_and_tell(load_snapshot))
         return
-    report.summary(trio.run(measure_all, report, orders, Plan(subscribers, load, markets, blocks)))
+    plan = Plan(**{**rest, "kinds": rest["kinds"] or tuple(KINDS)})
+    report.summary(trio.run(measure_all, report, orders, plan))
 
 
 if __name__ == "__main__":

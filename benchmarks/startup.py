@@ -5,6 +5,7 @@ same Trio run, a heartbeat sleeps a millisecond at a time: how late it wakes is 
 such as a health check, would have waited. The time is set against bare ``orjson.loads`` of the same file.
 """
 
+import gc
 import math
 import tempfile
 import time
@@ -16,6 +17,7 @@ import trio
 from attrs import define, field
 
 from benchmarks.measure import CpuClock, percentile, resident_bytes
+from benchmarks.pauses import Pauses
 from benchmarks.processes import run_program
 from benchmarks.report import Report, json_option
 from hyperstream.app import Daemon
@@ -33,6 +35,7 @@ SUMMARY_KEYS = (
     "orders_per_second",
     "longest_block_ms",
     "longest_block_at_seconds",
+    "longest_collection_ms",
     "p99_block_ms",
     "resident_megabytes",
     "bytes_per_order",
@@ -67,6 +70,7 @@ class Start:
     orders: int
     markets: int
     heartbeat: Heartbeat = field(factory=Heartbeat)
+    pauses: Pauses = field(factory=Pauses)
     clock: CpuClock = field(factory=CpuClock)
     ready_seconds: float = math.nan
     resident_before: int = 0
@@ -97,10 +101,12 @@ class Start:
         daemon = Daemon(load(overrides=[f"{key}={value}" for key, value in settings.items()], environ={}))
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self.heartbeat.run, name="heartbeat")
+            gc.callbacks.append(self.pauses.note)
             began = time.perf_counter()
             with trio.fail_after(READY_SECONDS), self.clock:
                 await nursery.start(daemon.run)
                 await daemon.engine.wait_ready()
+            gc.callbacks.remove(self.pauses.note)
             self.ready_seconds = time.perf_counter() - began
             self.resident_after = resident_bytes()
             self.loaded = daemon.engine.statistics().orders
@@ -140,6 +146,7 @@ def main(orders: int, markets: int, as_json: bool) -> None:
             "orders_per_second": start.loaded / start.clock.seconds,
             "longest_block_ms": late[-1],
             "longest_block_at_seconds": start.heartbeat.latest_at,
+            "longest_collection_ms": max(start.pauses.longest) * 1e3,
             "p99_block_ms": percentile(late, 0.99),
             "resident_megabytes": start.resident_after / 1e6,
             "bytes_per_order": grown / start.loaded,
