@@ -5,13 +5,13 @@ the height and the users may be missing (``[["BTC",…]]``, bare order objects).
 oldest first within a price. Untriggered trigger orders, when included, stand at the tail of both
 sides with ``isTrigger`` true: they are not part of the book and are left out here.
 
-All markets together are hundreds of megabytes, so nothing is parsed at once: markets are found
-by a byte search, and a large market is cut between two orders. ``read_snapshot`` is an ordinary
-generator; whoever drives it may let others run between two pieces.
+All markets together are hundreds of megabytes, so nothing is parsed at once: the file is cut between
+two orders, a few milliseconds' worth at a time. ``read_snapshot`` is an ordinary generator; whoever
+drives it may let others run between two pieces.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Container, Generator, Iterator
 from mmap import mmap
 from typing import Any
 
@@ -20,12 +20,12 @@ import orjson
 from hyperstream.errors import SnapshotError
 from hyperstream.wire.node_blocks import SnapshotOrders
 
-PIECE_BYTES = 512 * 1024
+PIECE_BYTES = 128 * 1024
 
 _HEAD = re.compile(rb"\s*\[\s*(?:([0-9]+)\s*,\s*\[)?")
-_MARKET = re.compile(rb'\["([^"\\]{1,64})",\[(?=\[)')
+_MARKET = re.compile(rb'\["([^"\\]{1,64})",\[')
 _BETWEEN_ORDERS = b'}],["'
-_BETWEEN_SIDES = re.compile(rb"\]\],\[(?=\[)")
+_LAST_ORDER = b"}]]"
 # Markets, market, sides, side; a height and users put one more list round each order.
 _LISTS_ROUND_AN_ORDER = 4
 
@@ -59,19 +59,40 @@ def _has_users(data: bytes | mmap) -> bool:
     return first > 0 and bytes(data[first - 1 : first]) == b","
 
 
-def read_snapshot(data: bytes | mmap) -> Iterator[SnapshotOrders]:
-    """Yield the orders of every market in pieces of about half a megabyte; raises SnapshotError."""
+def read_snapshot(data: bytes | mmap, wanted: Container[str] | None = None) -> Iterator[SnapshotOrders]:
+    """Yield the orders of every market in pieces of about PIECE_BYTES; raises SnapshotError.
+
+    A market that is not ``wanted`` (None: all are) is passed over unparsed, as pieces without
+    orders, so that whoever drives this can let others run as often.
+    """
     check_is_complete(data)
-    match = _MARKET.search(data)
-    end_of_markets = data.rfind(b"]")
+    if not _has_users(data):
+        yield from _read_at_once(data)
+        return
+    head = _HEAD.match(data)
+    position = head.end() if head is not None else 0
+    while bytes(data[position : position + 1]) != b"]":
+        market = _MARKET.match(data, position)
+        if market is None:
+            raise SnapshotError(f"no market where one should be: {bytes(data[position : position + 60])!r}")
+        symbol = _symbol(market[1])
+        is_wanted = wanted is None or symbol in wanted
+        position = yield from _read_side(symbol, "B", data, market.end(), is_wanted)
+        position = _expect(b",", data, position, symbol)
+        position = yield from _read_side(symbol, "A", data, position, is_wanted)
+        position = _expect(b"]]", data, position, symbol)
+        if bytes(data[position : position + 1]) == b",":
+            position += 1
+
+
+def _read_at_once(data: bytes | mmap) -> Iterator[SnapshotOrders]:
+    """Without users no cut between orders can be told from one between an order's children."""
+    rows = _loads(bytes(data), "a market")
     if snapshot_height(data) is not None:
-        end_of_markets = data.rfind(b"]", 0, end_of_markets)
-    can_cut = _has_users(data)
-    while match is not None:
-        following = _MARKET.search(data, match.end())
-        end = following.start() - 1 if following is not None else end_of_markets
-        yield from _read_market(_symbol(match[1]), data, match.end() - 1, end - 1, can_cut)
-        match = following
+        rows = rows[1]
+    for symbol, sides in rows:
+        for side, orders in zip("BA", sides, strict=True):
+            yield SnapshotOrders(symbol, side, _orders(orders, symbol))
 
 
 def _symbol(name: bytes) -> str:
@@ -81,44 +102,44 @@ def _symbol(name: bytes) -> str:
         raise SnapshotError(f"a market of the snapshot has no readable name: {name!r}") from exc
 
 
-def _read_market(
-    symbol: str, data: bytes | mmap, start: int, end: int, can_cut: bool
-) -> Iterator[SnapshotOrders]:
-    """Yield the pieces of ``[bids,asks]``, which stands at ``data[start:end]``.
+def _expect(what: bytes, data: bytes | mmap, position: int, symbol: str) -> int:
+    """The position behind ``what``, which must stand here."""
+    end = position + len(what)
+    if bytes(data[position:end]) != what:
+        raise SnapshotError(f"{symbol} in the snapshot is broken at byte {position}")
+    return end
 
-    Without users there is no cut between orders that cannot be mistaken for one between an
-    order's children, so such a market is one piece.
+
+def _read_side(
+    symbol: str, side: str, data: bytes | mmap, position: int, is_wanted: bool
+) -> Generator[SnapshotOrders, None, int]:
+    """Yield the pieces of one list of orders, which opens here; returns the position behind it.
+
+    A pair ends with ``}]``. Behind it stands ``,["`` before the next pair, or the ``]`` that closes
+    the list; an order's children also end with ``}]``, but behind them stands ``,"``.
     """
-    if end - start <= PIECE_BYTES or not can_cut:
-        sides = _loads(bytes(data[start:end]), symbol)
-        if not isinstance(sides, list) or len(sides) != 2:
-            raise SnapshotError(f"{symbol} in the snapshot is not a pair of bids and asks")
-        for side, rows in zip("BA", sides, strict=True):
-            yield SnapshotOrders(symbol, side, _orders(rows, symbol))
-        return
-    # data[start] and data[end - 1] are the brackets of the pair, data[middle] the comma inside.
-    boundary = _BETWEEN_SIDES.search(data, start, end)
-    if bytes(data[start + 1 : start + 3]) == b"[]":
-        middle = start + 3
-    elif boundary is not None:
-        middle = boundary.start() + 2
-    else:
-        middle = end - len(b",[]]")
-    yield from _read_side(symbol, "B", data, start + 1, middle)
-    yield from _read_side(symbol, "A", data, middle + 1, end - 1)
-
-
-def _read_side(symbol: str, side: str, data: bytes | mmap, start: int, end: int) -> Iterator[SnapshotOrders]:
-    """Yield the pieces of one list of orders, ``data[start:end]``, cut between two orders."""
-    start, end = start + 1, end - 1
-    while True:
-        cut = data.find(_BETWEEN_ORDERS, min(start + PIECE_BYTES, end), end)
-        stop = cut + len(b"}]") if cut >= 0 else end
-        rows = _loads(b"[" + bytes(data[start:stop]) + b"]", symbol)
+    position = _expect(b"[", data, position, symbol)
+    size = PIECE_BYTES
+    is_first = True
+    while is_first or bytes(data[position : position + 1]) != b"]":
+        window = bytes(data[position : position + size])
+        if window[:1] == b"]":
+            stop = 0
+        else:
+            last = window.find(_LAST_ORDER)
+            stop = (last if last >= 0 else window.rfind(_BETWEEN_ORDERS)) + len(b"}]")
+            if stop < len(b"}]"):
+                if position + size > len(data):
+                    raise SnapshotError(f"{symbol} in the snapshot has an order without an end")
+                size *= 2  # one order longer than a whole piece
+                continue
+        rows = _loads(b"[" + window[:stop] + b"]", symbol) if is_wanted else []
         yield SnapshotOrders(symbol, side, _orders(rows, symbol))
-        if cut < 0:
-            return
-        start = stop + 1
+        is_first = False
+        position += stop
+        if bytes(data[position : position + 1]) == b",":
+            position += 1
+    return position + 1
 
 
 def _loads(text: bytes, symbol: str) -> Any:

@@ -10,7 +10,7 @@ import mmap
 import re
 import shutil
 import zlib
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import IO
@@ -39,9 +39,12 @@ class SnapshotFile:
     def __exit__(self, *_: object) -> None:
         self.data.close()
 
-    def pieces(self) -> Iterator[SnapshotOrders]:
-        """Yield the orders in pieces of about half a megabyte; raises SnapshotError."""
-        return read_snapshot(self.data)
+    def pieces(self, symbols: Container[str] | None = None) -> Iterator[SnapshotOrders]:
+        """Yield the orders in small pieces, those of other markets than ``symbols`` as empty ones.
+
+        Raises SnapshotError.
+        """
+        return read_snapshot(self.data, symbols)
 
 
 def open_snapshot(path: Path, *, is_ours: bool) -> SnapshotFile:

@@ -52,7 +52,7 @@ class SnapshotSupply:
         await self.items.send(SnapshotBegun(height, is_full=symbols is None))
         broke_off: SnapshotError | None = None
         try:
-            for piece in snapshot.pieces():
+            for piece in snapshot.pieces(symbols):
                 if self.has_market(piece.symbol) and (symbols is None or piece.symbol in symbols):
                     await self.items.send(piece)
                 else:
