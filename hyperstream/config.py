@@ -28,6 +28,7 @@ from hyperstream.settings.kinds import (
 from hyperstream.settings.layers import read_layers
 
 __all__ = [
+    "NO_FILE",
     "Effective",
     "GrpcSettings",
     "LifecycleSettings",
@@ -37,9 +38,11 @@ __all__ = [
     "Settings",
     "load",
     "load_effective",
+    "require_access",
 ]
 
 SNAPSHOT_NAME = "hyperstream_l4_snapshot.json"
+NO_FILE = "none"
 _GIB = 1 << 30
 
 
@@ -167,6 +170,71 @@ class GrpcSettings:
             Number(1, 100_000, is_whole=True), "How many orders one message of an order-level snapshot holds."
         ),
     )
+    certificate: str = field(
+        default=NO_FILE,
+        metadata=about(
+            FilePath((NO_FILE,)),
+            "The server's certificate chain (PEM), which turns TLS on; read again on SIGHUP.",
+        ),
+    )
+    private_key: str = field(
+        default=NO_FILE,
+        metadata=about(FilePath((NO_FILE,)), "The certificate's private key (PEM), without a password."),
+    )
+    client_ca: str = field(
+        default=NO_FILE,
+        metadata=about(
+            FilePath((NO_FILE,)),
+            "Certificates (PEM) that clients' certificates must be signed by: mutual TLS. Needs certificate.",
+        ),
+    )
+    api_keys: str = field(
+        default=NO_FILE,
+        metadata=about(
+            FilePath((NO_FILE,)),
+            "The file of API keys, made with hyperstream config key; read again on SIGHUP. "
+            "With it every call needs a key.",
+        ),
+    )
+    allow_anyone: bool = field(
+        default=False,
+        metadata=about(
+            Boolean(),
+            "Whether calls without a key are served although other hosts can reach grpc.listen.",
+        ),
+    )
+    max_connections: int = field(
+        default=10_000,
+        metadata=about(
+            Number(1, 1_000_000, is_whole=True),
+            "How many connections there may be; the limit on open files, less 32, holds as well.",
+        ),
+    )
+    max_connections_per_address: int = field(
+        default=2_000,
+        metadata=about(
+            Number(1, 1_000_000, is_whole=True), "How many connections one address may have at a time."
+        ),
+    )
+    max_streams_per_connection: int = field(
+        default=100,
+        metadata=about(
+            Number(1, 100_000, is_whole=True), "How many calls one connection may have at a time."
+        ),
+    )
+    keepalive_seconds: float = field(
+        default=60.0,
+        metadata=about(
+            Number(1.0, 86_400.0),
+            "After how much silence a peer is asked for a sign of life; without one it is cut 20 s later.",
+        ),
+    )
+    compression: bool = field(
+        default=False,
+        metadata=about(
+            Boolean(), "Whether messages are sent gzipped to clients that accept it: fewer bytes, more CPU."
+        ),
+    )
 
 
 @frozen
@@ -245,4 +313,27 @@ def load_effective(
         )
         for section in sections(defaults).values()
     }
-    return Effective(Settings(**built), reading.origins)  # type: ignore[arg-type] # built from Settings itself
+    settings = Settings(**built)  # type: ignore[arg-type] # built from Settings itself
+    require_access(settings.grpc)
+    return Effective(settings, reading.origins)
+
+
+def require_access(grpc: GrpcSettings) -> None:
+    """Check what settings say together; raises ConfigurationError with one line per problem.
+
+    Whoever listens where others can reach must say who may call: keys, client certificates, or anyone.
+    """
+    problems = []
+    has_certificate = grpc.certificate != NO_FILE
+    if has_certificate != (grpc.private_key != NO_FILE):
+        problems.append("grpc.certificate and grpc.private_key go together: set both, or none for no TLS")
+    if grpc.client_ca != NO_FILE and not has_certificate:
+        problems.append("grpc.client_ca wants TLS: set grpc.certificate and grpc.private_key too")
+    is_closed = grpc.api_keys != NO_FILE or grpc.client_ca != NO_FILE
+    if not (grpc.listen.is_loopback or is_closed or grpc.allow_anyone):
+        problems.append(
+            f"grpc.listen {grpc.listen} can be reached from other hosts, and nothing says who may call: "
+            "set grpc.api_keys or grpc.client_ca, or grpc.allow_anyone = true to serve anybody"
+        )
+    if problems:
+        raise ConfigurationError("\n".join(problems))

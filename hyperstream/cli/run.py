@@ -26,7 +26,7 @@ def command(config_file: Path | None, overrides: tuple[str, ...]) -> None:
 
     \b
     Example:  hyperstream run --config /etc/hyperstream/hyperstream.toml
-              hyperstream run --set node.data_dir=~/hl/data --set grpc.listen=0.0.0.0:50051
+              hyperstream run --set node.data_dir=~/hl/data --set grpc.listen=127.0.0.1:50052
     """
     settings = load_or_exit(config_file, overrides).settings
     set_up(settings.log)

@@ -4,7 +4,6 @@ from hyperstream.hub.directory import PublishedMarket
 from hyperstream.market.identity import MarketKind, market_kind
 from hyperstream.v1 import common_pb2, orderbook_pb2
 
-
 _KINDS = {
     MarketKind.PERP: common_pb2.MARKET_KIND_PERP,
     MarketKind.SPOT: common_pb2.MARKET_KIND_SPOT,

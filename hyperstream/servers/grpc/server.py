@@ -10,6 +10,7 @@ import asyncio
 import errno
 import socket
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import structlog
@@ -21,14 +22,16 @@ from grpclib.health.check import ServiceStatus
 from grpclib.health.service import OVERALL, Health
 from grpclib.reflection.service import ServerReflection
 
-from hyperstream.config import GrpcSettings
+from hyperstream.config import NO_FILE, GrpcSettings, require_access
 from hyperstream.errors import ConfigurationError
 from hyperstream.hub.directory import MarketDirectory
 from hyperstream.hub.hub import Hub
 from hyperstream.hub.subscription import OutboxLimits
 from hyperstream.servers.grpc.codec import FrameCodec
-from hyperstream.servers.grpc.guard import GuardedServer
+from hyperstream.servers.grpc.guarded_server import GuardedServer, ServerLimits
+from hyperstream.servers.grpc.keys import KeyRing
 from hyperstream.servers.grpc.orderbook_service import OrderbookService
+from hyperstream.servers.grpc.tls import TlsFiles
 
 log = structlog.get_logger("hyperstream.grpc")
 
@@ -72,7 +75,10 @@ class GrpcServer:
 
         Started with the address it listens on. Raises ConfigurationError if that is not possible.
         """
-        listener = _bind(self.settings)
+        settings = self.settings
+        require_access(settings)
+        tls, keys = _tls(settings), _keys(settings)
+        listener = _bind(settings)
         async with trio_asyncio.open_loop() as loop:
             loop.set_exception_handler(_log_asyncio_exception)
             self._status = ServiceStatus()
@@ -80,17 +86,20 @@ class GrpcServer:
             health = Health({self._service: [self._status], OVERALL: [self._status]})
             self._server = server = GuardedServer(
                 ServerReflection.extend([self._service, health]),
-                max_message_bytes=self.settings.max_message_bytes,
+                limits=_limits(settings),
+                tls=tls,
+                keys=keys,
+                is_key_optional=settings.allow_anyone,
                 codec=FrameCodec(),
                 status_details_codec=ProtoStatusDetailsCodec(),
             )
             is_forced = True
             try:
-                await trio_asyncio.aio_as_trio(server.start)(sock=listener, backlog=BACKLOG)
                 address = listener.getsockname()
-                log.info("gRPC is listening", host=address[0], port=address[1])
+                log.info("gRPC is listening", host=address[0], port=address[1], tls=tls is not None)
                 task_status.started((address[0], address[1]))
                 async with trio.open_nursery() as nursery:
+                    nursery.start_soon(server.accept, listener, name="grpc accept")
                     nursery.start_soon(self._check_progress, name="grpc progress")
                     await self._drained.wait()
                     nursery.cancel_scope.cancel(reason="drained")
@@ -99,14 +108,23 @@ class GrpcServer:
                 server.stop_accepting()
                 server.hang_up(is_forced=is_forced)
                 with trio.move_on_after(HANG_UP_SECONDS, shield=True):
-                    await _wait_until(lambda: not server.connections)
-                server.hang_up(is_forced=True)
+                    await _wait_until(lambda: not server.has_connections)
                 server.close()
+                with trio.move_on_after(HANG_UP_SECONDS, shield=True):
+                    await _wait_until(lambda: not server.has_connections)
 
     def set_serving(self, is_serving: bool) -> None:
         """What the health service answers."""
         if self._status is not None:
             self._status.set(is_serving)
+
+    def reload(self) -> None:
+        """Read certificates and API keys again, for what comes from now on; open streams go on.
+
+        Raises ConfigurationError, and keeps what there was, if a file cannot be used.
+        """
+        if self._server is not None:
+            self._server.reload()
 
     def close_intake(self) -> None:
         """Accept no connection and no call any more; what runs goes on."""
@@ -133,6 +151,8 @@ class GrpcServer:
             now = trio.current_time()
             for subscriber in list(self._service.subscribers):
                 subscriber.check_progress(now)
+            if self._server is not None:
+                self._server.check(now)
 
     def statistics(self) -> GrpcStatistics:
         """What there is and what happened."""
@@ -148,6 +168,28 @@ async def _wait_until(is_done: Callable[[], bool]) -> None:
     """Wait for something that asyncio callbacks bring about; only used while shutting down."""
     while not is_done():  # noqa: ASYNC110 - grpclib offers no event for it
         await trio.sleep(DRAIN_CHECK_SECONDS)
+
+
+def _tls(settings: GrpcSettings) -> TlsFiles | None:
+    if settings.certificate == NO_FILE:
+        return None
+    client_ca = None if settings.client_ca == NO_FILE else Path(settings.client_ca)
+    return TlsFiles(Path(settings.certificate), Path(settings.private_key), client_ca)
+
+
+def _keys(settings: GrpcSettings) -> KeyRing | None:
+    return None if settings.api_keys == NO_FILE else KeyRing(Path(settings.api_keys))
+
+
+def _limits(settings: GrpcSettings) -> ServerLimits:
+    return ServerLimits(
+        max_message_bytes=settings.max_message_bytes,
+        max_connections=settings.max_connections,
+        max_connections_per_address=settings.max_connections_per_address,
+        max_streams=settings.max_streams_per_connection,
+        keepalive_seconds=settings.keepalive_seconds,
+        is_compressing=settings.compression,
+    )
 
 
 def _bind(settings: GrpcSettings) -> socket.socket:

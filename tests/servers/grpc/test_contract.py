@@ -19,7 +19,7 @@ PINNED = {"grpclib": "0.4.9", "h2": "4.4.1"}
 @pytest.mark.parametrize(("name", "expected"), PINNED.items())
 def test_the_versions_are_those_that_were_studied(name: str, expected: str) -> None:
     assert version(name) == expected, (
-        f"read servers/grpc/guard.py against {name} {version(name)} before moving the pin"
+        f"read servers/grpc against {name} {version(name)} before moving the pin"
     )
 
 
@@ -36,7 +36,7 @@ def test_the_versions_are_those_that_were_studied(name: str, expected: str) -> N
 )
 def test_the_methods_we_override_or_call_exist(owner: type, names: list[str]) -> None:
     missing = [name for name in names if not hasattr(owner, name)]
-    assert not missing, f"grpclib's {owner.__name__} lost {missing}: servers/grpc/guard.py has to change"
+    assert not missing, f"grpclib's {owner.__name__} lost {missing}: servers/grpc has to change"
 
 
 def test_the_attributes_we_read_are_set_where_we_expect_them() -> None:
