@@ -9,7 +9,7 @@ from typing import Any
 from h2.config import H2Configuration
 from h2.connection import H2Connection
 from h2.events import DataReceived, Event, StreamEnded, StreamReset, TrailersReceived
-from h2.settings import SettingCodes
+from h2.settings import SettingCodes, Settings
 
 from hyperstream.v1 import orderbook_pb2
 
@@ -20,8 +20,9 @@ class H2Peer:
     def __init__(self, port: int, *, window: int = 65535, max_frame_size: int = 16384) -> None:
         self.socket = socket.create_connection(("127.0.0.1", port), timeout=10)
         self.h2 = H2Connection(H2Configuration(client_side=True))
-        self.h2.local_settings[SettingCodes.INITIAL_WINDOW_SIZE] = window
-        self.h2.local_settings[SettingCodes.MAX_FRAME_SIZE] = max_frame_size
+        values = {SettingCodes.INITIAL_WINDOW_SIZE: window, SettingCodes.MAX_FRAME_SIZE: max_frame_size}
+        self.h2.local_settings = Settings(client=True, initial_values=values)
+        self.h2.max_inbound_frame_size = max_frame_size
         self.h2.initiate_connection()
         self.window = window
         self.received = b""

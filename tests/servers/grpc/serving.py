@@ -17,7 +17,7 @@ from hyperstream.engine.topics import MarketFormats
 from hyperstream.hub.hub import Hub
 from hyperstream.market.decimals import format_e8, parse_e8
 from hyperstream.servers.grpc.server import GrpcServer
-from hyperstream.testing import FakeNode
+from hyperstream.testing import QUIET, FakeNode, Load
 from hyperstream.v1 import orderbook_pb2
 from hyperstream.wire.protobuf.formats import BBO, ORDERBOOK, ORDERS, TRADES
 from tests.node_feed import NodeFeed, snapshot_items
@@ -61,10 +61,10 @@ class Served:
 
 @asynccontextmanager
 async def serving(
-    directory: Path, *, load: bool = True, seed: int = 1, **settings: Any
+    directory: Path, *, load: bool = True, busy: Load = QUIET, seed: int = 1, **settings: Any
 ) -> AsyncIterator[Served]:
     """Serve on a free port for the length of a test; drains at the end."""
-    node = FakeNode(directory / "data", seed=seed, markets=MARKETS)
+    node = FakeNode(directory / "data", seed=seed, markets=MARKETS, load=busy)
     grpc_settings = GrpcSettings(listen=ListenAddress("127.0.0.1", 0), **settings)
     served = Served(node, directory / "data", grpc_settings)
     if load:
