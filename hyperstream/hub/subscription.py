@@ -138,7 +138,7 @@ class Subscription(ABC):
             missed = topic.since(resume.sequence) if resume.epoch == topic.epoch else None
             if missed is not None:
                 cursor.begin(None)
-                for sequence, frame in enumerate(missed, start=resume.sequence + 1):
+                for sequence, frame in missed:
                     self.accept(cursor, frame, sequence)
                 return
             self.gaps += 1

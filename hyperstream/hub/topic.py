@@ -88,7 +88,7 @@ class Topic:
     cursors: list[Cursor] = field(factory=list)
     last_used_ns: int = 0
     published: int = 0
-    _history: deque[tuple[int, bytes]] = field(factory=lambda: deque(maxlen=HISTORY))
+    _history: deque[tuple[int, bytes, bool]] = field(factory=lambda: deque(maxlen=HISTORY))
     _snapshot: Snapshot | None = None
 
     def publish(self, update: Update) -> None:
@@ -96,13 +96,17 @@ class Topic:
         frame = self.wire_format.encode(update)
         self.sequence = update.sequence
         self.published += 1
-        self._history.append((update.sequence, frame))
+        self._history.append((update.sequence, frame, False))
         for cursor in self.cursors:
             cursor.offer(frame, update.sequence)
 
     def tell_gap(self, note: GapNote) -> None:
-        """Hand a gap to every subscriber; it has no sequence of its own."""
+        """Hand a gap to every subscriber; it has no sequence of its own.
+
+        Whoever resumes from where it was told hears of it again: better twice than not at all.
+        """
         frame = self.wire_format.gap(note)
+        self._history.append((self.sequence, frame, True))
         for cursor in self.cursors:
             cursor.tell(frame)
 
@@ -128,11 +132,18 @@ class Topic:
             self._snapshot = Snapshot(key, frames)
         return self._snapshot
 
-    def since(self, sequence: int) -> list[bytes] | None:
-        """The frames after this sequence; None if they are no longer all there."""
-        missed = self.sequence - sequence
-        if missed == 0:
-            return []
-        if missed < 0 or missed > len(self._history):
+    def since(self, sequence: int) -> list[tuple[int, bytes]] | None:
+        """The updates after this sequence, and the gaps told among them with sequence 0.
+
+        None if they are no longer all there.
+        """
+        history = self._history
+        if sequence > self.sequence or (len(history) == HISTORY and history[0][0] > sequence):
             return None
-        return [frame for number, frame in self._history if number > sequence]
+        missed = [
+            (0 if is_gap else number, frame)
+            for number, frame, is_gap in history
+            if number > sequence or (is_gap and number == sequence)
+        ]
+        is_whole = sum(1 for number, _ in missed if number) == self.sequence - sequence
+        return missed if is_whole else None
