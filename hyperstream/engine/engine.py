@@ -80,6 +80,7 @@ class Engine:
     blocks: int = 0
     events: int = 0
     trades: int = 0
+    _fill_height: int = 0
     _ready: trio.Event = field(factory=trio.Event)
     _order_level: OrderLevel = field(init=False)
     _markets: Markets = field(init=False)
@@ -87,7 +88,7 @@ class Engine:
     _recovery: Recovery = field(init=False)
 
     def __attrs_post_init__(self) -> None:
-        self._order_level = OrderLevel(int(self.status_wait_seconds * _NS), self.counts)
+        self._order_level = OrderLevel(int(self.status_wait_seconds * _NS), self.all_markets, self.counts)
         self._markets = Markets(
             self.hub,
             self.formats,
@@ -188,6 +189,11 @@ class Engine:
             self._declare_ready()
 
     def _apply_fills(self, block: FillBlock) -> None:
+        height, last = block.height, self._fill_height
+        if height < last or (height == last and not block.is_continuation):
+            self.counts["repeated fills"] += 1
+            return
+        self._fill_height = height
         self.positions["fills"] = block.position
         self.trades += len(block.events) // 2
         markets = self._markets.by_symbol
@@ -207,6 +213,8 @@ class Engine:
         self.counts[f"missing blocks of {gap.source}"] += missing
         detail = f"{gap.first_missing} to {gap.last_missing} of the node's {gap.source}: {gap.reason}"
         log.warning("blocks are missing", source=gap.source, missing=missing, detail=detail)
+        if gap.source == "diffs":
+            self._recovery.lose(gap)
         for market in self._markets.by_symbol.values():
             if gap.source == "diffs":
                 self._markets.doubt(market, "missing blocks", detail)

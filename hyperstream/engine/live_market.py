@@ -18,6 +18,7 @@ from hyperstream.hub.hub import Hub
 from hyperstream.hub.topic import Topic, WireFormat
 from hyperstream.market.aggregation import AggregatedSide, Aggregation
 from hyperstream.market.book import Book
+from hyperstream.market.order import Order
 from hyperstream.market.updates import (
     GAP_RESYNC,
     GAP_SOURCE,
@@ -75,6 +76,11 @@ class LiveMarket:
         if instrument.market_id != self.name.market_id:
             self.name.market_id = instrument.market_id
             self.name.protobuf_bytes = None
+
+    def holds(self, order: Order) -> bool:
+        """Whether the order's level is one of this market's book."""
+        side = self.book.bids if order.level.key > 0 else self.book.asks
+        return side.levels.get(order.level.key) is order.level
 
     def sides(self, aggregation: Aggregation | None) -> tuple[AnySide, AnySide]:
         """Bids and asks, aggregated if asked for; aggregations are shared."""
@@ -172,6 +178,8 @@ class LiveMarket:
         self._aggregated.clear()
         for variant in self.books.values():
             variant.reset()
+        if self.bbo is not None:
+            self.bbo.reset()
         for topic in self.book_topics():
             topic.restart(self.hub.next_epoch(), self.gap(topic, GAP_RESYNC, reason))
 

@@ -4,11 +4,16 @@ Levels are published when a block's diffs are in. The statuses of the same block
 times larger file and come later; they tell what an order is (client id, time in force, …) and why
 it left. So order-level changes wait for them, in the order of the blocks, but not for ever: after
 ``patience_ns`` they go out without, and the attributes follow when they come.
+
+In the streaming layout a block without events has no line, and a block may arrive in several parts.
+So the diffs of a height may have no statuses, and the other way round; and either may go on after
+the other was joined to it.
 """
 
 from __future__ import annotations
 
 from collections import Counter, deque
+from collections.abc import Callable, Iterable
 
 import structlog
 from attrs import define, field
@@ -37,15 +42,30 @@ class PendingBlock:
 
 
 @define(eq=False)
+class Told:
+    """What the statuses of a block told: how orders opened, as bytes, and why others left; by oid."""
+
+    opening: dict[int, bytes] = field(factory=dict)
+    leaving: dict[int, str] = field(factory=dict)
+
+
+@define(eq=False)
 class OrderLevel:
-    """Joins the diffs of each block with its statuses. ``counts`` by cause."""
+    """Joins the diffs of each block with its statuses. ``counts`` by cause.
+
+    ``_early`` are statuses whose diffs have not come; ``_joined`` those of ``_joined_height``, for
+    more diffs of that block.
+    """
 
     patience_ns: int
+    all_markets: Callable[[], Iterable[LiveMarket]]
     counts: Counter[str] = field(factory=Counter)
     _expects_statuses: bool = False
     _pending: deque[PendingBlock] = field(factory=deque)
     _published: deque[PendingBlock] = field(factory=lambda: deque(maxlen=MAX_REMEMBERED_BLOCKS))
-    _early: dict[int, list[StatusBlock]] = field(factory=dict)
+    _early: dict[int, Told] = field(factory=dict)
+    _joined: Told = field(factory=Told)
+    _joined_height: int = 0
     _last_status_height: int = 0
 
     def expect_statuses(self, is_expected: bool) -> None:
@@ -71,58 +91,65 @@ class OrderLevel:
             self._publish(block, {})
             return
         self._pending.append(block)
-        early = self._early.pop(stamp.height, None)
-        if early is not None:
-            for statuses in early:
-                self._join(statuses)
-        elif stamp.height < self._last_status_height:
-            self._publish_before(stamp.height + 1)
+        height = stamp.height
+        for passed in [early for early in self._early if early < height]:
+            del self._early[passed]  # blocks that changed no book
+        told = self._early.pop(height, None)
+        if told is not None:
+            self._join(height, told)
+        elif height == self._joined_height:
+            self._join(height, self._joined)
+        elif height < self._last_status_height:
+            self._publish_before(height + 1)
 
     def add_statuses(self, statuses: StatusBlock) -> None:
         """The statuses of a block, which may be ahead of its diffs or behind them."""
+        height = statuses.height
         newest = self._pending[-1] if self._pending else self._published[-1] if self._published else None
-        if newest is None or statuses.height > newest.stamp.height:
-            self._early.setdefault(statuses.height, []).append(statuses)
+        if newest is None or height > newest.stamp.height:
+            self._read(statuses, self._early.setdefault(height, Told()))
             if len(self._early) > MAX_EARLY_BLOCKS:
                 self._early.pop(next(iter(self._early)))
-                self.counts["statuses without diffs"] += 1
+                self.counts["statuses too early"] += 1
         else:
-            self._join(statuses)
-        self._last_status_height = max(self._last_status_height, statuses.height)
-        self._publish_before(statuses.height)
-
-    def _join(self, statuses: StatusBlock) -> None:
-        """Give the orders of the block their statuses and publish what waited for them."""
-        height = statuses.height
-        opening, leaving = self._read(statuses)
+            told = self._joined if height == self._joined_height else Told()
+            self._read(statuses, told)
+            self._join(height, told)
+        self._last_status_height = max(self._last_status_height, height)
         self._publish_before(height)
-        if self._pending and self._pending[0].stamp.height == height:
-            block = self._pending.popleft()
-            self._attach(block, opening)
-            self._publish(block, leaving)
-            return
-        for block in reversed(self._published):
-            if block.stamp.height == height:
-                self._tell_late(block, self._attach(block, opening))
-                return
-        self.counts["statuses without diffs"] += 1
 
-    def _read(self, statuses: StatusBlock) -> tuple[dict[int, bytes], dict[int, str]]:
-        opening: dict[int, bytes] = {}
-        leaving: dict[int, str] = {}
-        wants_leaving = any(block.changes for block in self._pending)
+    def _join(self, height: int, told: Told) -> None:
+        """Give the orders of the block their statuses and publish what waited for them."""
+        if height >= self._joined_height:
+            self._joined, self._joined_height = told, height
+        self._publish_before(height)
+        for block in reversed(self._published):
+            if block.stamp.height < height:
+                break
+            if block.stamp.height == height:
+                self._tell_late(block, self._attach(block, told.opening))
+        else:
+            if len(self._published) == MAX_REMEMBERED_BLOCKS:
+                self.counts["statuses too late"] += 1
+        while self._pending and self._pending[0].stamp.height == height:
+            block = self._pending.popleft()
+            self._attach(block, told.opening)
+            self._publish(block, told.leaving)
+
+    def _read(self, statuses: StatusBlock, told: Told) -> None:
+        """Add what these lines tell. Why orders left is of use only to who follows them."""
+        wants_leaving = any(market.orders is not None for market in self.all_markets())
         for line in statuses.lines:
             try:
                 if not is_readable(line):
                     raise FormatError(f"no order status in {line[:200]!r}")
-                opening.update(opening_statuses(line))
+                told.opening.update(opening_statuses(line))
                 if wants_leaving:
-                    leaving.update(leaving_statuses(line))
+                    told.leaving.update(leaving_statuses(line))
             except (FormatError, ValueError) as exc:
                 if not self.counts["unreadable statuses"]:
                     log.warning("order statuses cannot be read", height=statuses.height, error=str(exc))
                 self.counts["unreadable statuses"] += 1
-        return opening, leaving
 
     def _attach(self, block: PendingBlock, opening: dict[int, bytes]) -> list[Order]:
         """Hand the statuses to the block's new orders; returns those still resting that got one.
@@ -148,15 +175,30 @@ class OrderLevel:
         return given
 
     def _tell_late(self, block: PendingBlock, orders: list[Order]) -> None:
-        """The block was published without these attributes: send them after it."""
+        """The block was published without these attributes: send them after what was published since.
+
+        Also to followers of a market that began only then, whose snapshot lacked them.
+        """
+        if not orders:
+            return
         self.counts["late statuses"] += len(orders)
-        for market, entries in block.changes:
-            if market.orders is None:
-                continue
-            mine = {id(order.level): None for _, order, _ in entries}
-            late = [order for order in orders if id(order.level) in mine]
-            if late:
-                market.orders.publish(block.stamp, [], {}, late)
+        for market in self.all_markets():
+            if market.orders is not None:
+                late = [self._as_published(market, order) for order in orders if market.holds(order)]
+                if late:
+                    market.orders.publish(block.stamp, [], {}, late)
+
+    def _as_published(self, market: LiveMarket, resting: Order) -> Order:
+        """The order as followers know it, which blocks that wait may have changed since."""
+        if self._pending:
+            for block in reversed(self._published):
+                for changed, entries in block.changes:
+                    if changed is market:
+                        for _, order, _ in reversed(entries):
+                            if order.oid == resting.oid:
+                                order.attributes = resting.attributes
+                                return order
+        return resting
 
     def _publish(self, block: PendingBlock, leaving: dict[int, str]) -> None:
         self._published.append(block)
@@ -200,8 +242,9 @@ class OrderLevel:
         for block in self._pending:
             block.changes = [change for change in block.changes if change[0] is not market]
 
-    def clear(self) -> None:
-        """All books were replaced."""
+    def clear(self, height: int) -> None:
+        """All books were replaced by those of this height."""
         self._pending.clear()
         self._published.clear()
-        self._early.clear()
+        self._joined, self._joined_height = Told(), 0
+        self._early = {early: told for early, told in self._early.items() if early > height}

@@ -15,6 +15,7 @@ from hyperstream.market.book import Book
 from hyperstream.market.updates import BlockStamp
 from hyperstream.wire.node_blocks import (
     DiffBlock,
+    HeightGap,
     RepairRequest,
     SnapshotBegun,
     SnapshotEnded,
@@ -67,7 +68,7 @@ class Recovery:
         """Every book is the snapshot's now; the next block is the one after its height."""
         staging.finish()
         self._repair = None
-        self.order_level.clear()
+        self.order_level.clear(staging.height)
         markets = self.markets
         markets.stamp = BlockStamp(staging.height, 0, 0, 0, self.now_ns())
         for symbol in staging.books:
@@ -94,6 +95,12 @@ class Recovery:
             self._repair.keep(block)
             self._finish_repair()
 
+    def lose(self, gap: HeightGap) -> None:
+        """Blocks of diffs are missing; a repair under way may need them."""
+        if self._repair is not None:
+            self._repair.lose(gap)
+            self._finish_repair()
+
     def request_repairs(self) -> None:
         """Ask for a snapshot of the markets that are doubtful, unless one is under way."""
         if self._repair is not None or self.request is None:
@@ -110,8 +117,8 @@ class Recovery:
         counts = self.markets.counts
         if repair is None:
             return
-        if repair.is_too_large:
-            log.warning("a repair took too long and begins anew", markets=len(repair.symbols))
+        if repair.trouble:
+            log.warning("a repair begins anew", markets=len(repair.symbols), reason=repair.trouble)
             counts["repairs abandoned"] += 1
             self._repair = None
             return

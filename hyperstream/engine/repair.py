@@ -17,7 +17,7 @@ from hyperstream.errors import FormatError
 from hyperstream.market.book import Book, BookFault
 from hyperstream.market.decimals import DecimalCache
 from hyperstream.wire.diffs import DiffApplier
-from hyperstream.wire.node_blocks import DiffBlock, SnapshotBegun, SnapshotEnded, SnapshotOrders
+from hyperstream.wire.node_blocks import DiffBlock, HeightGap, SnapshotBegun, SnapshotEnded, SnapshotOrders
 from hyperstream.wire.statuses import snapshot_attributes
 
 MAX_KEPT_EVENTS = 2_000_000
@@ -61,7 +61,11 @@ class Staging:
 
 @define(eq=False)
 class Repair:
-    """The repair of some markets under way. ``staging`` is there once the snapshot begins."""
+    """The repair of some markets under way. ``staging`` is there once the snapshot begins.
+
+    ``after_height`` is the last block before the diffs that are kept, ``lost_height`` the last one
+    missing among them.
+    """
 
     symbols: frozenset[str]
     after_height: int
@@ -69,19 +73,33 @@ class Repair:
     kept_events: int = 0
     staging: Staging | None = None
     is_staged: bool = False
+    lost_height: int = 0
 
     def keep(self, block: DiffBlock) -> None:
         """Keep the block's diffs of the markets under repair."""
         symbols = self.symbols
-        mine = [event for event in block.events if event.get("coin") in symbols]
+        mine = [event for event in block.events if _coin(event) in symbols]
         if mine:
             self.kept.append((block.height, mine))
             self.kept_events += len(mine)
 
+    def lose(self, gap: HeightGap) -> None:
+        """The diffs of these blocks cannot be kept: a snapshot before their end is of no use."""
+        self.lost_height = max(self.lost_height, gap.last_missing)
+
     @property
-    def is_too_large(self) -> bool:
-        """Whether more was kept than may be: the repair has to begin anew."""
-        return self.kept_events > MAX_KEPT_EVENTS
+    def trouble(self) -> str:
+        """Why the repair has to begin anew; empty while it can go on."""
+        if self.kept_events > MAX_KEPT_EVENTS:
+            return f"the snapshot took so long that {self.kept_events} diffs were kept"
+        if self.staging is None or not self.is_staged:
+            return ""
+        height = self.staging.height
+        if height < self.after_height:
+            return f"the snapshot of height {height} is older than block {self.after_height}"
+        if height < self.lost_height:
+            return f"blocks up to {self.lost_height} are missing after the snapshot of height {height}"
+        return ""
 
     def begin(self, begun: SnapshotBegun) -> None:
         """A snapshot arrives."""
@@ -112,3 +130,8 @@ class Repair:
             for side in book.sides():
                 side.touched.clear()
         return books
+
+
+def _coin(event: dict[str, Any]) -> str | None:
+    coin = event.get("coin")
+    return coin if isinstance(coin, str) else None

@@ -13,6 +13,7 @@ from attrs import define, field, frozen
 from hyperstream.hub.directory import BookVariant
 from hyperstream.hub.topic import Topic, WireFormat
 from hyperstream.market.book import JournalEntry
+from hyperstream.market.level import AnyLevel
 from hyperstream.market.order import Order
 from hyperstream.market.trades import Trade
 from hyperstream.market.updates import (
@@ -102,15 +103,20 @@ class BboTopic:
 
     market: LiveMarket
     topic: Topic
-    _last: tuple[object, ...] = ()
+    _last: tuple[object, ...] = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self.reset()
+
+    def reset(self) -> None:
+        """What is best now is what a subscriber gets as its snapshot."""
+        book = self.market.book
+        self._last = _prices(book.bids.best, book.asks.best)
 
     def publish(self, stamp: BlockStamp) -> None:
         """Publish the best levels if the block changed either."""
         update = self._update(self.topic.sequence + 1, stamp)
-        state = tuple(
-            (level.key, level.size_e8, level.order_count) if level is not None else None
-            for level in (update.bid, update.ask)
-        )
+        state = _prices(update.bid, update.ask)
         if state != self._last:
             self._last = state
             self.topic.publish(update)
@@ -135,6 +141,10 @@ class BboTopic:
     def snapshot_updates(self) -> Iterator[Update]:
         """The best levels now."""
         yield self._update(self.topic.sequence, self.market.stamp)
+
+
+def _prices(*levels: AnyLevel | None) -> tuple[object, ...]:
+    return tuple(level and (level.key, level.size_e8, level.order_count) for level in levels)
 
 
 @define(eq=False)
