@@ -51,6 +51,7 @@ class Machine(RuleBasedStateMachine):
         self.published: dict[str, dict[tuple[int, int], dict[str, int]]] = {
             symbol: {} for symbol in self.styles
         }
+        self.gaps: dict[str, list[tuple[int, int, str]]] = {symbol: [] for symbol in self.styles}
         self.woken = False
         self.connect({})
 
@@ -90,8 +91,16 @@ class Machine(RuleBasedStateMachine):
     @rule(symbol=st.sampled_from(SYMBOLS))
     def attach(self, symbol: str) -> None:
         if symbol in self.styles and not self.subscription.is_finished:
+            point, topic = self.resume.get(symbol), self.topics[symbol].topic
+            if symbol not in self.attached and point is not None and point.epoch == topic.epoch:
+                assert topic.since(point.sequence) is not None
+                self.told[symbol] += [
+                    detail
+                    for epoch, sequence, detail in self.gaps[symbol]
+                    if epoch == point.epoch and sequence >= point.sequence
+                ]
             self.attached.add(symbol)
-            self.subscription.attach(self.topics[symbol].topic, self.resume.get(symbol))
+            self.subscription.attach(topic, point)
             self.hub.flush()
 
     @rule(changes=st.lists(st.tuples(st.sampled_from(SYMBOLS), st.sampled_from(KEYS)), max_size=5))
@@ -109,6 +118,8 @@ class Machine(RuleBasedStateMachine):
     def tell(self, symbol: str, is_flushed: bool) -> None:
         if symbol in self.styles:
             self._happen(symbol, self.topics[symbol].tell, is_flushed)
+            topic = self.topics[symbol].topic
+            self.gaps[symbol].append((topic.epoch, topic.sequence, f"told {self.value}"))
 
     @rule(symbol=st.sampled_from(SYMBOLS), is_flushed=st.booleans())
     def restart(self, symbol: str, is_flushed: bool) -> None:
