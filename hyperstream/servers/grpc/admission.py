@@ -118,8 +118,6 @@ class Admission:
         return keys.find(given) or Refusal(Status.UNAUTHENTICATED, _WRONG_KEY, "calls with an unknown key")
 
     def _malformed(self, fields: dict[str, str], headers: Headers) -> Refusal | None:
-        if fields.get(":method") != "POST":
-            return _malformed("a gRPC call is a POST", 405)
         base, _, subtype = fields.get("content-type", "").partition(";")[0].strip().partition("+")
         if base != CONTENT_TYPE or subtype not in _SUBTYPES:
             return _malformed(f"the content-type must be {CONTENT_TYPE} or {CONTENT_TYPE}+proto", 415)

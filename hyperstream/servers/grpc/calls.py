@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from typing import Any
 
@@ -14,6 +15,14 @@ from h2.exceptions import ProtocolError
 from hyperstream.servers.grpc.admission import CONTENT_TYPE, Admission, Refusal
 from hyperstream.servers.grpc.compression import GZIP
 from hyperstream.servers.grpc.message_stream import MessageStream
+
+ANSWER_SECONDS = 10.0
+NOT_GRPC = Refusal(
+    Status.INTERNAL,
+    "hyperstream serves gRPC here: calls are POST requests over HTTP/2, made by a gRPC client",
+    "requests that are not gRPC",
+    405,
+)
 
 
 class GuardedHandler(Handler):
@@ -35,6 +44,9 @@ class GuardedHandler(Handler):
         if not stream.closable:
             # Reset by the same read that brought it: no task, no answer.
             release_stream()
+            return
+        if (":method", "POST") not in headers:
+            self._answer_in_words(stream, headers, release_stream)
             return
         verdict = self.admission.judge(headers)
         if isinstance(verdict, Refusal):
@@ -66,6 +78,22 @@ class GuardedHandler(Handler):
         # A task that is cancelled before its first step never gets to the ``finally`` that ends the call.
         self._tasks[stream].add_done_callback(end)
 
+    def _answer_in_words(
+        self, stream: MessageStream, headers: list[tuple[str, str]], release_stream: Callable[[], Any]
+    ) -> None:
+        """Tell a browser, or whoever did not send a POST, what is served here."""
+        self.on_refusal(NOT_GRPC)
+        self.__gc_step__()
+        has_body = (":method", "HEAD") not in headers
+        task = self.loop.create_task(_send_words(stream, has_body=has_body))
+        self._tasks[stream] = task
+
+        def end(*_: Any) -> None:
+            release_stream()
+            self.on_end()
+
+        task.add_done_callback(end)
+
     def _refuse(self, stream: MessageStream, refusal: Refusal, release_stream: Callable[[], Any]) -> None:
         self.on_refusal(refusal)
         h2: Any = stream._h2_connection  # noqa: SLF001 - grpclib's own way is a coroutine
@@ -81,6 +109,29 @@ class GuardedHandler(Handler):
         """The peer reset the stream."""
         if stream in self._tasks:
             super().cancel(stream)
+
+
+async def _send_words(stream: MessageStream, *, has_body: bool) -> None:
+    """Send the sentence as the peer's window allows, but not for ever."""
+    try:
+        async with asyncio.timeout(ANSWER_SECONDS):
+            await stream.send_headers(
+                [
+                    (":status", str(NOT_GRPC.http_status)),
+                    ("allow", "POST"),
+                    ("content-type", "text/plain; charset=utf-8"),
+                ],
+                end_stream=not has_body,
+            )
+            if has_body:
+                await stream.send_data(NOT_GRPC.sentence.encode() + b"\n", end_stream=True)
+        if stream.closable:
+            stream.reset_nowait()
+    except TimeoutError:
+        if stream.closable:
+            stream.reset_nowait(ErrorCodes.CANCEL)
+    except ProtocolError:
+        pass  # the stream or the connection has ended meanwhile
 
 
 def _plain_content_type(name: str, value: str) -> tuple[str, str]:

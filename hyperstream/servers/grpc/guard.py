@@ -77,6 +77,13 @@ class GuardedConnection(Connection):
 
     max_message_bytes = MessageStream.max_message_bytes
 
+    def flush(self) -> None:
+        """Write what h2 has prepared; nobody is there to take it once the transport is closing."""
+        if self.is_closing():
+            self._connection.clear_outbound_data_buffer()
+        else:
+            super().flush()
+
     def create_stream(self, *, stream_id: int | None = None, wrapper: Wrapper | None = None) -> Stream:
         """A stream of this connection."""
         stream = MessageStream(self, self._connection, self._transport, stream_id=stream_id, wrapper=wrapper)
@@ -187,16 +194,17 @@ class GuardedProtocol(H2Protocol):
         self.connection.flush()
         for event in events:
             self.processor.process(event)
-        if not self.transport.is_closing():
-            self.connection.flush()
-        if self.transport.get_write_buffer_size() > MAX_WRITE_BUFFER_BYTES:
+        self.connection.flush()
+        if (
+            not self.transport.is_closing()
+            and self.transport.get_write_buffer_size() > MAX_WRITE_BUFFER_BYTES
+        ):
             self._abort("write buffer full")
 
     def _end(self, cause: str, exc: ProtocolError) -> None:
         """Send the GOAWAY that h2 has prepared, and close; abort soon if the peer does not take it."""
         self.server.tell(cause, error=str(exc))
-        if not self.transport.is_closing():
-            self.connection.flush()
+        self.connection.flush()
         self._close(cause)
 
     def _close(self, cause: str) -> None:
@@ -265,9 +273,9 @@ class GuardedProtocol(H2Protocol):
         elif self._h2 is None:
             if now - self._opened_at > PREFACE_SECONDS:
                 self._abort("no preface")
-        else:
-            self._check_reading(self._h2, now)
+        elif not self.transport.is_closing():
             self._check_writing(now)
+            self._check_reading(self._h2, now)
 
     def _check_reading(self, h2: BoundedH2Connection, now: float) -> None:
         if h2.frames_received != self._frames_seen or (self._frames_seen and not h2.is_inside_a_frame):

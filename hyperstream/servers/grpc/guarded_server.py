@@ -60,6 +60,7 @@ class GuardedServer(Server):
         services: Collection[Any],
         *,
         limits: ServerLimits,
+        counts: Counter[str],
         tls: TlsFiles | None = None,
         keys: KeyRing | None = None,
         is_key_optional: bool = False,
@@ -74,7 +75,7 @@ class GuardedServer(Server):
         self.admission = Admission(self._mapping.keys(), keys, is_key_optional)
         self.limits = ConnectionLimits(limits.max_connections, limits.max_connections_per_address)
         self.connections: dict[GuardedProtocol, None] = {}
-        self.counts: Counter[str] = Counter()
+        self.counts = counts
         self._leases: dict[_Lease, None] = {}
         self._told = LogOnce(log, trio.current_time)
         self._listener: socket.socket | None = None

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import socket
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,7 @@ from hyperstream.hub.subscription import OutboxLimits
 from hyperstream.servers.grpc.codec import FrameCodec
 from hyperstream.servers.grpc.guarded_server import GuardedServer, ServerLimits
 from hyperstream.servers.grpc.keys import KeyRing
+from hyperstream.servers.grpc.library_logs import rare_records
 from hyperstream.servers.grpc.orderbook_service import OrderbookService
 from hyperstream.servers.grpc.tls import TlsFiles
 
@@ -79,39 +81,52 @@ class GrpcServer:
         require_access(settings)
         tls, keys = _tls(settings), _keys(settings)
         listener = _bind(settings)
-        async with trio_asyncio.open_loop() as loop:
-            loop.set_exception_handler(_log_asyncio_exception)
-            self._status = ServiceStatus()
-            self._status.set(False)
-            health = Health({self._service: [self._status], OVERALL: [self._status]})
-            self._server = server = GuardedServer(
-                ServerReflection.extend([self._service, health]),
-                limits=_limits(settings),
-                tls=tls,
-                keys=keys,
-                is_key_optional=settings.allow_anyone,
-                codec=FrameCodec(),
-                status_details_codec=ProtoStatusDetailsCodec(),
-            )
-            is_forced = True
-            try:
-                address = listener.getsockname()
-                log.info("gRPC is listening", host=address[0], port=address[1], tls=tls is not None)
-                task_status.started((address[0], address[1]))
-                async with trio.open_nursery() as nursery:
-                    nursery.start_soon(server.accept, listener, name="grpc accept")
-                    nursery.start_soon(self._check_progress, name="grpc progress")
-                    await self._drained.wait()
-                    nursery.cancel_scope.cancel(reason="drained")
-                is_forced = False
-            finally:
-                server.stop_accepting()
-                server.hang_up(is_forced=is_forced)
-                with trio.move_on_after(HANG_UP_SECONDS, shield=True):
-                    await _wait_until(lambda: not server.has_connections)
-                server.close()
-                with trio.move_on_after(HANG_UP_SECONDS, shield=True):
-                    await _wait_until(lambda: not server.has_connections)
+        counts: Counter[str] = Counter()
+        with rare_records(counts, trio.current_time):
+            async with trio_asyncio.open_loop() as loop:
+                loop.set_exception_handler(_log_asyncio_exception)
+                await self._serve(listener, counts, tls, keys, task_status)
+
+    async def _serve(
+        self,
+        listener: socket.socket,
+        counts: Counter[str],
+        tls: TlsFiles | None,
+        keys: KeyRing | None,
+        task_status: trio.TaskStatus[tuple[str, int]],
+    ) -> None:
+        self._status = ServiceStatus()
+        self._status.set(False)
+        health = Health({self._service: [self._status], OVERALL: [self._status]})
+        self._server = server = GuardedServer(
+            ServerReflection.extend([self._service, health]),
+            limits=_limits(self.settings),
+            counts=counts,
+            tls=tls,
+            keys=keys,
+            is_key_optional=self.settings.allow_anyone,
+            codec=FrameCodec(),
+            status_details_codec=ProtoStatusDetailsCodec(),
+        )
+        is_forced = True
+        try:
+            address = listener.getsockname()
+            log.info("gRPC is listening", host=address[0], port=address[1], tls=tls is not None)
+            task_status.started((address[0], address[1]))
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(server.accept, listener, name="grpc accept")
+                nursery.start_soon(self._check_progress, name="grpc progress")
+                await self._drained.wait()
+                nursery.cancel_scope.cancel(reason="drained")
+            is_forced = False
+        finally:
+            server.stop_accepting()
+            server.hang_up(is_forced=is_forced)
+            with trio.move_on_after(HANG_UP_SECONDS, shield=True):
+                await _wait_until(lambda: not server.has_connections)
+            server.close()
+            with trio.move_on_after(HANG_UP_SECONDS, shield=True):
+                await _wait_until(lambda: not server.has_connections)
 
     def set_serving(self, is_serving: bool) -> None:
         """What the health service answers."""
