@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable
+from typing import Any
 
 import structlog
 import trio
@@ -15,7 +16,8 @@ from hyperstream.engine.order_level import OrderLevel
 from hyperstream.engine.recovery import Recovery
 from hyperstream.engine.topics import MarketFormats
 from hyperstream.hub.hub import Hub
-from hyperstream.market.book import Book
+from hyperstream.market.book import Book, JournalEntry
+from hyperstream.market.order import Order
 from hyperstream.market.trades import Trade
 from hyperstream.market.updates import GAP_SOURCE, BlockStamp
 from hyperstream.wire.diffs import DiffApplier
@@ -166,27 +168,54 @@ class Engine:
         if height < last or (height == last and not block.is_continuation):
             self.counts["repeated block"] += 1
             return
-        touched: dict[str, Book] = {}
-        added = self._applier.apply(block.events, touched)
-        stamp = self._markets.stamp = self._stamp(block)
         self.positions["diffs"] = block.position
         self.blocks += 1
         self.events += len(block.events)
-        changes = []
+        added: dict[int, Order] = {}
+        changes: list[tuple[LiveMarket, list[JournalEntry]]] = []
+        for events in self._followed_first(block.events):
+            touched: dict[str, Book] = {}
+            added |= self._applier.apply(events, touched)
+            stamp = self._markets.stamp = self._stamp(block)
+            self._publish(touched, stamp, changes)
+        self._order_level.add_block(self._markets.stamp, added, changes)
+        self._recovery.block_applied(block)
+        if not self.is_ready:
+            self._declare_ready()
+
+    def _followed_first(self, events: list[dict[str, Any]]) -> list[list[dict[str, Any]]]:
+        """A block's diffs in one or two parts: those of markets that somebody follows come first.
+
+        Markets do not depend on each other, so subscribers need not wait for the books that
+        nobody looks at. Without followers, or with many, there is one part.
+        """
+        followed = self._markets.followed()
+        if not followed or 2 * len(followed) > len(self._markets.by_symbol):
+            return [events]
+        try:
+            first = [event for event in events if event["coin"] in followed]
+            return [first, [event for event in events if event["coin"] not in followed]]
+        except (KeyError, TypeError):
+            return [events]  # something unreadable is among them: the applier tells which
+
+    def _publish(
+        self,
+        touched: dict[str, Book],
+        stamp: BlockStamp,
+        changes: list[tuple[LiveMarket, list[JournalEntry]]],
+    ) -> None:
+        """Publish what changed in these books; adds their order-level changes to ``changes``."""
         markets = self._markets.by_symbol
         for symbol, book in touched.items():
             market = markets[symbol]
             if book.is_crossed:
-                self._report(book, "crossed book", f"best bid at or above best ask after block {height}")
+                detail = f"best bid at or above best ask after block {stamp.height}"
+                self._report(book, "crossed book", detail)
             market.publish_book(stamp)
             if book.journal:
                 changes.append((market, book.journal))
                 book.journal = []
         self.hub.flush()
-        self._order_level.add_block(stamp, added, changes)
-        self._recovery.block_applied(block)
-        if not self.is_ready:
-            self._declare_ready()
 
     def _apply_fills(self, block: FillBlock) -> None:
         height, last = block.height, self._fill_height

@@ -38,6 +38,8 @@ class Markets:
     by_symbol: dict[str, LiveMarket] = field(factory=dict)
     books: dict[str, Book] = field(factory=dict)
     _symbol_of: dict[int, str] = field(factory=dict)
+    _followed: frozenset[str] = frozenset()
+    _followed_at: int = -1
     _followers: dict[Callable[[LiveMarket], None], None] = field(factory=dict)
 
     def open(self, symbol: str) -> LiveMarket | None:
@@ -115,8 +117,18 @@ class Markets:
         """Resting orders of all markets."""
         return sum(market.book.order_count for market in self.by_symbol.values())
 
+    def followed(self) -> frozenset[str]:
+        """The symbols of the markets that have topics."""
+        if self._followed_at != self.hub.epochs_given:
+            self._followed_at = self.hub.epochs_given
+            self._followed = frozenset(
+                symbol for symbol, market in self.by_symbol.items() if market.has_topics
+            )
+        return self._followed
+
     def retire_topics(self, now_ns: int) -> None:
         """Drop the topics that nobody has followed for a while."""
+        self._followed_at = -1
         for market in self.by_symbol.values():
             if market.has_topics:
                 market.retire_topics(now_ns)

@@ -34,13 +34,13 @@ class Hub:
     start_seconds: int
     subscriptions: dict[Subscription, None] = field(factory=dict)
     counts: Counter[str] = field(factory=Counter)
-    _epochs: int = 0
+    epochs_given: int = 0
     _marked: dict[Subscription, None] = field(factory=dict)
 
     def next_epoch(self) -> int:
         """A number never given before, not even by an earlier run."""
-        self._epochs += 1
-        return (self.start_seconds << _EPOCHS_PER_SECOND) + self._epochs
+        self.epochs_given += 1
+        return (self.start_seconds << _EPOCHS_PER_SECOND) + self.epochs_given
 
     def subscribe(
         self,
