@@ -108,7 +108,14 @@ class Engine:
         """Apply what the source hands over until its channel is closed and empty."""
         async with items:
             async for item in items:
-                self.apply(item)
+                await self._apply_all([item, *_waiting(items)])
+
+    async def _apply_all(self, items: list[NodeItem]) -> None:
+        """Apply what has come, statuses last: they are the most work and the least urgent."""
+        items.sort(key=lambda item: isinstance(item, StatusBlock))
+        for item in items:
+            self.apply(item)
+            await trio.lowlevel.checkpoint()
 
     async def tick(self) -> None:
         """What time alone brings about: giving up on late statuses, dropping unused topics."""
@@ -314,3 +321,13 @@ class Engine:
             counts=dict(self.counts),
             positions=dict(self.positions),
         )
+
+
+def _waiting(items: trio.MemoryReceiveChannel[NodeItem]) -> list[NodeItem]:
+    """What else is in the channel now."""
+    waiting = []
+    try:
+        while True:
+            waiting.append(items.receive_nowait())
+    except (trio.WouldBlock, trio.EndOfChannel):
+        return waiting

@@ -15,6 +15,9 @@ from hyperstream.wire.node_blocks import NodeItem
 # one, and saves most of the wake-ups. The first line after a pause is read at once.
 STREAMING_PACE_SECONDS = 0.001
 
+# A read of diffs, the engine's application of them, and two steps for streams that were not idle.
+GIVE_WAY_STEPS = 4
+
 # How long the file before may bring a block that the next file's first line leaves out. The writer's
 # buffer takes up to three seconds in the worst case measured, most often a fifth of one.
 ROLLOVER_SECONDS = 1.0
@@ -22,13 +25,18 @@ ROLLOVER_SECONDS = 1.0
 
 @define(eq=False)
 class Follower:
-    """Hands one source's blocks to ``items``; while that channel is full the lines stay in the files."""
+    """Hands one source's blocks to ``items``; while that channel is full the lines stay in the files.
+
+    A source that ``gives_way`` is not read in the same breath as it was written: statuses are the
+    largest file and the least urgent, and their read would hold up the diffs of the same block.
+    """
 
     layout: str
     tail: Tail
     reader: Reader
     items: trio.MemorySendChannel[NodeItem]
     quiet_seconds: float
+    gives_way: bool = False
 
     async def run(self) -> None:
         """Run until cancelled."""
@@ -45,6 +53,7 @@ class Follower:
                         if pace_seconds:
                             await trio.sleep_until(read_at + pace_seconds)
                         await tail.wait()
+                        await self._give_way()
                     if not scope.cancelled_caught:
                         continue
                     batch = tail.take()
@@ -55,6 +64,12 @@ class Follower:
                     await self.items.send(item)
                 if not items:  # a megabyte of rejections hands on nothing: let the others run
                     await trio.lowlevel.checkpoint()
+
+    async def _give_way(self) -> None:
+        """Let the other sources' lines, which came at the same time, go all the way first."""
+        if self.gives_way:
+            for _ in range(GIVE_WAY_STEPS):
+                await trio.lowlevel.checkpoint()
 
     def _patience(self, head: bytes) -> float:
         """Return for how long the last lines of an hour may come after the first of the next.

@@ -169,7 +169,9 @@ class NodeSource:
         tail = Tail(directory, place.hour, place.offset) if place is not None else Tail(directory)
         reader = make_reader(kind, self._layout, log.warning)
         quiet_seconds = self.settings.quiet_seconds
-        self._followers[kind] = Follower(self._layout, tail, reader, self._items, quiet_seconds)
+        self._followers[kind] = Follower(
+            self._layout, tail, reader, self._items, quiet_seconds, gives_way=kind == "statuses"
+        )
         return reader
 
     async def _await_directory(self, kind: str) -> None:
