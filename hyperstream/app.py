@@ -1,7 +1,7 @@
 """The whole daemon on one page: every channel, every service, and who closes what.
 
 supervise                 one force scope: drain, then force (lifecycle.py)
-├─ signals                first SIGTERM or SIGINT drains, the second forces
+├─ signals                first SIGTERM or SIGINT drains, the second forces; SIGHUP reloads keys, certificates
 └─ services               ends by itself once the intakes are shut and the channels ran dry
    ├─ node                tails the node's files, fetches snapshots           → items
    ├─ engine              items → books → hub
@@ -23,6 +23,7 @@ from hyperstream.config import Settings
 from hyperstream.engine.collector import relax_collector
 from hyperstream.engine.engine import Engine, EngineStatistics
 from hyperstream.engine.topics import MarketFormats
+from hyperstream.errors import ConfigurationError
 from hyperstream.hub.hub import Hub, HubStatistics
 from hyperstream.lifecycle import Lifecycle
 from hyperstream.market.updates import NOTICE_DRAINING, NoticeNote
@@ -75,7 +76,7 @@ class Daemon:
         self._send_items, self._items = trio.open_memory_channel[NodeItem](node.channel_blocks)
         self._send_repair, repairs = trio.open_memory_channel[RepairRequest](math.inf)
         can_repair = node.snapshot != "none"
-        self.lifecycle = Lifecycle(settings.lifecycle.drain_seconds, time.time_ns)
+        self.lifecycle = Lifecycle(settings.lifecycle.drain_seconds, time.time_ns, self.reload)
         self.hub = Hub(int(time.time()))
         self.engine = Engine(
             hub=self.hub,
@@ -164,6 +165,15 @@ class Daemon:
     def drain(self, reason: str) -> None:
         """Begin to end: what the first signal does."""
         self.lifecycle.drain(reason)
+
+    def reload(self) -> None:
+        """Read certificates and API keys again: what SIGHUP does. Streams go on, whatever is wrong."""
+        try:
+            self._grpc.reload()
+        except ConfigurationError as exc:
+            log.error("certificates and keys stay as they were", problem=str(exc))
+        else:
+            log.info("certificates and keys were read again")
 
     def force(self, reason: str) -> None:
         """End at once: what the second signal does."""

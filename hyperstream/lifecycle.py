@@ -34,11 +34,12 @@ class ExitCode(IntEnum):
 class Lifecycle:
     """The one place that knows whether the daemon is running, draining or being forced to end.
 
-    ``force_scope`` is entered round everything else.
+    ``force_scope`` is entered round everything else; ``reload`` is what SIGHUP asks for.
     """
 
     drain_seconds: float
     now_ns: Callable[[], int]
+    reload: Callable[[], None] = lambda: None
     force_scope: trio.CancelScope = field(factory=trio.CancelScope)
     deadline_ns: int = 0
     _draining: trio.Event = field(factory=trio.Event)
@@ -72,12 +73,14 @@ class Lifecycle:
         return trio.current_time() - begun < SAME_SIGNAL_SECONDS
 
     async def obey_signals(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
-        """Drain at the first SIGTERM or SIGINT, force at the second. Runs until cancelled."""
-        with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as received:
+        """Drain at the first SIGTERM or SIGINT, force at the second; SIGHUP reloads. Until cancelled."""
+        with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT, signal.SIGHUP) as received:
             task_status.started()
             async for number in received:
                 name = signal.Signals(number).name
-                if not self.is_draining:
+                if number == signal.SIGHUP:
+                    self.reload()
+                elif not self.is_draining:
                     self.drain(name)
                 elif not self._is_echo():
                     self.force(f"second signal ({name})")

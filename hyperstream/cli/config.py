@@ -58,3 +58,21 @@ def schema(is_markdown: bool) -> None:
     """
     text = as_markdown(Settings()) if is_markdown else json.dumps(as_schema(Settings()), indent=2) + "\n"
     click.echo(text, nl=False)
+
+
+@command.command()
+@click.argument("name")
+def key(name: str) -> None:
+    """Make an API key: the key goes to standard error, its entry for the file of keys to standard output.
+
+    The key is shown once and kept nowhere; the entry holds its hash. Limits may be added to the entry:
+    streams, connections, markets, bytes_per_second.
+
+    \b
+    Example:  hyperstream config key desk-1 >> /etc/hyperstream/keys.toml
+    """
+    from hyperstream.servers.grpc.keys import key_entry, make_key
+
+    text = make_key()
+    click.echo(key_entry(name, text), nl=False)
+    click.echo(f"The key of {name}, shown this once: {text}", err=True)

@@ -10,6 +10,7 @@ what h2's ``send_data`` and grpclib's ``Stream.send_data`` do, without their boo
 3. the message, with gRPC's prefix of one zero byte and its length, goes out in DATA frames no longer than
    the peer allows.
 
+A stream whose messages are compressed, or whose key has a rate to keep to, is never written to directly.
 If any of this does not hold, nothing is written, and the stream's task sends the message instead.
 tests/servers/grpc/test_contract.py says what of h2 and grpclib this relies on.
 """
@@ -22,6 +23,8 @@ from typing import Any
 from grpclib.server import Stream
 from h2.stream import StreamState
 
+from hyperstream.servers.grpc.message_stream import MessageStream
+
 # Length (24 bits), type, flags, stream; then gRPC's prefix: not compressed, length of the message.
 _FIRST = Struct(">HBBBIBI")
 _FRAME = Struct(">HBBBI")
@@ -33,7 +36,7 @@ _CAN_SEND = frozenset({StreamState.OPEN, StreamState.HALF_CLOSED_REMOTE})
 class FrameWriter:
     """Writes whole messages of one stream, or not at all. Made once its headers were sent."""
 
-    __slots__ = ("_connection", "_h2", "_id", "_state", "_stream", "_transport", "_window")
+    __slots__ = ("_connection", "_h2", "_id", "_is_shaped", "_state", "_stream", "_transport", "_window")
 
     def __init__(self, stream: Stream[Any, Any]) -> None:
         inner = stream._stream
@@ -45,6 +48,7 @@ class FrameWriter:
         self._id = inner.id
         self._window: Any = self._h2.streams[inner.id]
         self._state = self._window.state_machine
+        self._is_shaped = isinstance(inner, MessageStream) and inner.is_shaped
 
     def write(self, body: bytes) -> bool:
         """Write a message; False if it has to wait, in which case nothing was written."""
@@ -56,6 +60,7 @@ class FrameWriter:
             or not self._connection.write_ready.is_set()
             or self._state.state not in _CAN_SEND
             or self._transport.is_closing()
+            or self._is_shaped
         ):
             return False
         h2.outbound_flow_control_window -= size

@@ -13,6 +13,7 @@ import trio
 from attrs import define, frozen
 from grpclib.server import Server
 
+from hyperstream.errors import ConfigurationError
 from hyperstream.logs import LogOnce
 from hyperstream.servers.grpc.admission import Admission
 from hyperstream.servers.grpc.calls import GuardedHandler
@@ -163,11 +164,17 @@ class GuardedServer(Server):
 
     def reload(self) -> None:
         """Read certificates and keys again; raises ConfigurationError and keeps what there was."""
-        if self.tls is not None:
-            self.tls.reload()
-        if self.admission.keys is not None:
-            self.admission.keys.reload()
-            self.admission.reload()
+        before = self.tls.context if self.tls is not None else None
+        try:
+            if self.tls is not None:
+                self.tls.reload()
+            if self.admission.keys is not None:
+                self.admission.keys.reload()
+        except ConfigurationError:
+            if self.tls is not None and before is not None:
+                self.tls.context = before
+            raise
+        self.admission.reload()
 
     def stop_accepting(self) -> None:
         """Close the listening socket; connections live on."""

@@ -14,7 +14,9 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import json
 import math
+import re
 import secrets
 import tomllib
 from collections.abc import Iterable, Mapping
@@ -27,6 +29,7 @@ from hyperstream.errors import ConfigurationError
 
 KEY_PREFIX = "hs_"
 _MIN_RATE = 16_384
+_BARE_NAME = re.compile(r"[A-Za-z0-9_-]+")
 _HEX_DIGITS = frozenset("0123456789abcdef")
 
 
@@ -80,7 +83,8 @@ def make_key() -> str:
 
 def key_entry(name: str, text: str) -> str:
     """Return the lines of the file for a key."""
-    return f'[{name}]\nsha256 = "{hashlib.sha256(text.encode()).hexdigest()}"\n'
+    quoted = name if _BARE_NAME.fullmatch(name) else json.dumps(name)
+    return f'[{quoted}]\nsha256 = "{hashlib.sha256(text.encode()).hexdigest()}"\n'
 
 
 def read_keys(path: Path) -> list[ApiKey]:

@@ -7,6 +7,7 @@ from functools import partial
 from struct import Struct
 from typing import Any
 
+from grpclib import server
 from grpclib.const import Status
 from grpclib.exceptions import GRPCError
 from grpclib.protocol import Buffer, Connection, Stream
@@ -51,15 +52,6 @@ class MessageStream(Stream):
     def is_shaped(self) -> bool:
         """Whether messages must pass through ``send_data``: to be compressed, or to keep to a rate."""
         return self.response_encoding == GZIP or (self.usage is not None and self.usage.has_rate)
-
-    def charge_markets(self, count: int) -> None:
-        """Charge markets to the call's key until it ends; raises GRPCError if they are too many."""
-        if self.usage is None:
-            return
-        why = self.usage.open_markets(count)
-        if why:
-            raise GRPCError(Status.RESOURCE_EXHAUSTED, why)
-        self.markets += count
 
     async def recv_data(self, size: int) -> bytes:
         """A part of a message: its prefix, then its body."""
@@ -124,3 +116,14 @@ class MessageStream(Stream):
             if wait_seconds:
                 await asyncio.sleep(wait_seconds)
         await super().send_data(data, end_stream=end_stream)
+
+
+def charge_markets(call: server.Stream[Any, Any], count: int) -> None:
+    """Charge markets to a call's key until the call ends; raises GRPCError if they are too many."""
+    stream = call._stream  # noqa: SLF001 - grpclib gives handlers no other way to their connection
+    if not isinstance(stream, MessageStream) or stream.usage is None:
+        return
+    why = stream.usage.open_markets(count)
+    if why:
+        raise GRPCError(Status.RESOURCE_EXHAUSTED, why)
+    stream.markets += count

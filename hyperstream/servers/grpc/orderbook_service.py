@@ -16,6 +16,7 @@ from hyperstream.hub.hub import Hub
 from hyperstream.hub.subscription import Contract, OutboxLimits
 from hyperstream.hub.topic import Topic
 from hyperstream.servers.grpc.listing import describe_market
+from hyperstream.servers.grpc.message_stream import charge_markets
 from hyperstream.servers.grpc.requests import (
     Chosen,
     book_variant,
@@ -157,6 +158,7 @@ class OrderbookService:
 
     async def _follow(self, stream: Stream[Any, Any], following: _Following) -> None:
         """Subscribe to the topics and send until the end."""
+        charge_markets(stream, len(following.chosen.markets))
         wire_format = following.wire_format
         subscriber = Subscriber(
             stream,
