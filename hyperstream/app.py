@@ -77,7 +77,7 @@ class Daemon:
         self._send_repair, repairs = trio.open_memory_channel[RepairRequest](math.inf)
         can_repair = node.snapshot != "none"
         self.lifecycle = Lifecycle(settings.lifecycle.drain_seconds, time.time_ns, self.reload)
-        self.hub = Hub(int(time.time()))
+        self.hub = Hub(time.time())
         self.engine = Engine(
             hub=self.hub,
             formats=MarketFormats(ORDERBOOK, BBO, TRADES, ORDERS),

@@ -12,7 +12,7 @@ from hyperstream.hub.subscription import Contract, OutboxLimits, Subscription
 from hyperstream.hub.topic import WireFormat
 from hyperstream.market.updates import NoticeNote
 
-_EPOCHS_PER_SECOND = 20
+MICROSECONDS = 1_000_000
 
 
 @frozen
@@ -27,11 +27,12 @@ class HubStatistics:
 class Hub:
     """Opens subscriptions and tells those with news when a block ends.
 
-    ``start_seconds`` is the wall clock at the start of the process: epochs rise from there, so a
-    resume point of an earlier run never fits by accident.
+    ``start_seconds`` is the wall clock at the start of the process. Epochs rise from its microsecond,
+    slower than microseconds pass: a resume point of an earlier run never fits by accident, however
+    soon after it this one was started.
     """
 
-    start_seconds: int
+    start_seconds: float
     subscriptions: dict[Subscription, None] = field(factory=dict)
     counts: Counter[str] = field(factory=Counter)
     epochs_given: int = 0
@@ -40,7 +41,7 @@ class Hub:
     def next_epoch(self) -> int:
         """A number never given before, not even by an earlier run."""
         self.epochs_given += 1
-        return (self.start_seconds << _EPOCHS_PER_SECOND) + self.epochs_given
+        return int(self.start_seconds * MICROSECONDS) + self.epochs_given
 
     def subscribe(
         self,
