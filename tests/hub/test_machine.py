@@ -75,11 +75,20 @@ class Machine(RuleBasedStateMachine):
             held.is_current = held.is_current and symbol in resume
         self.told = {symbol: [] for symbol in self.styles}
         self.subscription = self.hub.subscribe(self.contract, self.wire_format, self.wake, LIMITS)
+        self.subscription.write = self.write
+        self.can_write = False
         self.attached: set[str] = set()
         self.resume = resume
 
     def wake(self) -> None:
         self.woken = True
+        self.subscription.is_idle = False
+
+    def write(self, body: bytes) -> bool:
+        """What a server does when its peer's window is open, or is not."""
+        if self.can_write:
+            self.client.receive(body)
+        return self.can_write
 
     # --- what happens ---
 
@@ -146,8 +155,13 @@ class Machine(RuleBasedStateMachine):
         for _ in range(count):
             message = self.subscription.take()
             if message is None:
+                self.subscription.is_idle = True
                 break
             self.client.receive(message)
+
+    @rule(can_write=st.booleans())
+    def open_or_shut_the_window(self, can_write: bool) -> None:
+        self.can_write = can_write
 
     @rule()
     def notify(self) -> None:
@@ -248,7 +262,7 @@ def test_the_contract_holds_whatever_happens(contract: Contract, styles: dict[st
     run_state_machine_as_test(
         machine_of(contract, styles),
         settings=settings(
-            max_examples=60,
+            max_examples=150,
             stateful_step_count=40,
             deadline=None,
             suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
