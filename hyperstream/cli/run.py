@@ -1,5 +1,6 @@
 """``hyperstream run``: the daemon in the foreground."""
 
+import signal
 import sys
 from pathlib import Path
 
@@ -32,4 +33,8 @@ def command(config_file: Path | None, overrides: tuple[str, ...]) -> None:
     set_up(settings.log)
     from hyperstream.app import run  # here, so that a bad configuration is told at once
 
-    sys.exit(run_to_exit_code(run, settings))
+    code = run_to_exit_code(run, settings)
+    # Only the interpreter has to end now: a signal that comes late must not change the exit code.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
+    sys.exit(code)
