@@ -44,7 +44,7 @@ bench: $(STAMP)  ## every benchmark, one after the other
 	$(BIN)/python -m benchmarks
 
 soak: $(STAMP)   ## ten thousand blocks with every kind of trouble, a foreign client comparing
-	$(BIN)/python -m pytest -m soak -o addopts="" tests/soak
+	$(BIN)/python -m pytest -m soak -o faulthandler_timeout=900 -s tests/soak
 
 proto: $(STAMP)  ## write hyperstream/v1 anew from proto/
 	$(BIN)/python proto/generate.py

@@ -35,11 +35,15 @@ class Client:
 
     def follow(self, name: str, symbols: Sequence[str] = ("*",), **fields: Any) -> Stream:
         """Begin a streaming call; returns once the server has taken it on."""
-        call = self._stub(name)(_request(name, {"symbols": symbols, **fields}))
+        call = self.start(name, symbols, **fields)
         stream = Stream(name, call)
         self._streams.append(stream)
         call.initial_metadata()
         return stream
+
+    def start(self, name: str, symbols: Sequence[str] = ("*",), **fields: Any) -> Any:
+        """Begin a streaming call; returns it bare, an iterator of responses."""
+        return self._stub(name)(_request(name, {"symbols": symbols, **fields}))
 
     def _stub(self, name: str) -> Any:
         described = method(name)

@@ -70,23 +70,25 @@ class Program:
             self._open_pipes -= 1
             self._changed.notify_all()
 
-    def wait_for(self, is_wanted: Callable[[str], object], what: str) -> str:
+    def wait_for(
+        self, is_wanted: Callable[[str], object], what: str, seconds: float = PATIENCE_SECONDS
+    ) -> str:
         """Return the first line, of either pipe, that is wanted."""
 
         def found() -> str | None:
             return next((line for line in (*self.output, *self.errors) if is_wanted(line)), None)
 
         with self._changed:
-            self._changed.wait_for(lambda: found() or not self._open_pipes, PATIENCE_SECONDS)
+            self._changed.wait_for(lambda: found() or not self._open_pipes, seconds)
             line = found()
         if line is None:
             raise AssertionError(f"{what} was never written:\n{self.told()}")
         return line
 
-    def wait(self) -> int:
+    def wait(self, seconds: float = PATIENCE_SECONDS) -> int:
         """Return the exit code; everything written has been collected by then."""
         try:
-            code = self.process.wait(PATIENCE_SECONDS)
+            code = self.process.wait(seconds)
         except subprocess.TimeoutExpired:
             raise AssertionError(f"the program does not end:\n{self.told()}") from None
         for thread in self._threads:
