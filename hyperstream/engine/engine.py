@@ -128,6 +128,7 @@ class Engine:
             self._recovery.request_repairs()
             if ticks % RETIRE_EVERY_TICKS == 0:
                 self._markets.retire_topics(now_ns)
+                self._check_unwatched()
             self.hub.flush()
 
     async def wait_ready(self) -> None:
@@ -215,10 +216,10 @@ class Engine:
         markets = self._markets.by_symbol
         for symbol, book in touched.items():
             market = markets[symbol]
-            if book.is_crossed:
-                detail = f"best bid at or above best ask after block {stamp.height}"
-                self._report(book, "crossed book", detail)
-            market.publish_book(stamp)
+            if book.is_watched:
+                if book.is_crossed:
+                    self._report_crossed(book)
+                market.publish_book(stamp)
             if book.journal:
                 changes.append((market, book.journal))
                 book.journal = []
@@ -257,6 +258,16 @@ class Engine:
             elif gap.source == "fills" and market.trades is not None:
                 topic = market.trades.topic
                 topic.tell_gap(market.gap(topic, GAP_SOURCE, f"missing blocks: {detail}"))
+
+    def _check_unwatched(self) -> None:
+        """Look for crossed books where nobody looks: to do so in each block would cost too much."""
+        for book in self._markets.books.values():
+            if not book.is_watched and book.is_crossed:
+                self._report_crossed(book)
+
+    def _report_crossed(self, book: Book) -> None:
+        detail = f"best bid at or above best ask after block {self._markets.stamp.height}"
+        self._report(book, "crossed book", detail)
 
     def _report(self, book: Book | None, cause: str, detail: str) -> None:
         """A contradiction between the node's diffs and a book."""

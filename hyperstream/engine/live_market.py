@@ -112,6 +112,7 @@ class LiveMarket:
 
     def book_stream(self, variant: BookVariant) -> Topic:
         """The topic of a variant of the book."""
+        self.book.watch()
         found = self.books.get(variant)
         if found is None:
             topic = self._topic(self.formats.orderbook)
@@ -121,6 +122,7 @@ class LiveMarket:
 
     def bbo_stream(self) -> Topic:
         """The topic of the best prices."""
+        self.book.watch()
         if self.bbo is None:
             self.bbo = BboTopic(self, self._topic(self.formats.bbo))
             self.bbo.topic.snapshots = self.bbo
@@ -175,6 +177,8 @@ class LiveMarket:
             book.journal = []
         self.book = book
         self.doubt = ""
+        if self.books or self.bbo is not None:
+            book.watch()
         self._aggregated.clear()
         for variant in self.books.values():
             variant.reset()
@@ -205,3 +209,5 @@ class LiveMarket:
         if self.orders is not None and self.orders.topic.last_used_ns <= oldest_ns:
             self.orders = None
             self.book.journal = None
+        if not self.books and self.bbo is None:
+            self.book.unwatch()

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import structlog
 from attrs import define
 
-from hyperstream.engine.collector import set_books_aside
+from hyperstream.engine.collector import pause_collector, resume_collector, set_books_aside
 from hyperstream.engine.markets import Markets
 from hyperstream.engine.order_level import OrderLevel
 from hyperstream.engine.repair import Repair, Staging
@@ -41,6 +41,7 @@ class Recovery:
     def begin(self, begun: SnapshotBegun) -> None:
         """A snapshot arrives."""
         if begun.is_full:
+            pause_collector()
             self._staging = Staging(begun.height, is_full=True)
         elif self._repair is not None:
             self._repair.begin(begun)
@@ -58,6 +59,8 @@ class Recovery:
             staging, self._staging = self._staging, None
             if ended.is_complete:
                 self._load_all(staging)
+            else:
+                resume_collector()
             return ended.is_complete
         if self._repair is not None:
             self._repair.end(ended)
@@ -66,7 +69,6 @@ class Recovery:
 
     def _load_all(self, staging: Staging) -> None:
         """Every book is the snapshot's now; the next block is the one after its height."""
-        staging.finish()
         self._repair = None
         self.order_level.clear(staging.height)
         markets = self.markets

@@ -52,12 +52,6 @@ class Staging:
             except (BookFault, FormatError, KeyError, TypeError) as fault:
                 self.faults.setdefault(orders.symbol, f"snapshot of height {self.height}: {fault}")
 
-    def finish(self) -> None:
-        """Bring all levels in order."""
-        for book in self.books.values():
-            for side in book.sides():
-                side.sort()
-
 
 @define(eq=False)
 class Repair:
@@ -120,15 +114,11 @@ class Repair:
     def books(self, report: Callable[[Book | None, str, str], None]) -> dict[str, Book]:
         """The repaired books: the snapshot, and the diffs after it. A market it lacks is empty."""
         assert self.staging is not None
-        self.staging.finish()
         books = {symbol: self.staging.books.get(symbol) or Book(symbol) for symbol in self.symbols}
         applier = DiffApplier(books, lambda _: None, report)
         for height, events in self.kept:
             if height > self.staging.height:
                 applier.apply(events, {})
-        for book in books.values():
-            for side in book.sides():
-                side.touched.clear()
         return books
 
 

@@ -1,8 +1,8 @@
 """The order-level book of one market.
 
 The node's raw book diffs are the authority: nothing is matched here. Orders are found by
-side, price and oid, so no index over all orders of a market is needed. Each side keeps its
-prices in a plain sorted list with the best price last: nearly all changes happen near the
+side, price and oid, so no index over all orders of a market is needed. A side that somebody looks at
+keeps its prices in a plain sorted list with the best price last: nearly all changes happen near the
 best price, where inserting moves only a few entries (docs/decisions/0001-sorted-levels.md).
 
 Rules of the format (Hyperliquid's "L1 data schemas" and recorded files): ``new`` goes to the
@@ -37,18 +37,43 @@ class BookFault(HyperstreamError):
 class BookSide:
     """Bids or asks. ``sign`` is 1 for bids and -1 for asks; ``key = price_e8 * sign``.
 
-    ``keys`` are the keys of all levels, ascending, so the best is last. ``touched`` gathers the
-    keys changed since it was last cleared.
+    Most markets are followed by nobody most of the time, and their levels need no order. A side is
+    *watched* from the moment somebody looks at ``keys``: from then on these are kept sorted, and
+    ``touched`` gathers the keys changed since it was last cleared; until ``unwatch``.
     """
 
-    __slots__ = ("keys", "levels", "order_count", "sign", "touched")
+    __slots__ = ("_keys", "levels", "order_count", "sign", "touched")
 
     def __init__(self, sign: int) -> None:
         self.sign = sign
         self.levels: dict[int, Level] = {}
-        self.keys: list[int] = []
+        self._keys: list[int] | None = None
         self.touched: set[int] = set()
         self.order_count = 0
+
+    @property
+    def keys(self) -> list[int]:
+        """The keys of all levels, ascending, so the best is last; watches the side."""
+        return self._keys if self._keys is not None else self.watch()
+
+    def watch(self) -> list[int]:
+        """Keep ``keys`` and ``touched`` from now on; returns the keys."""
+        if self._keys is None:
+            self._keys = sorted(self.levels)
+            self.touched.clear()
+        return self._keys
+
+    @property
+    def is_watched(self) -> bool:
+        """Whether ``keys`` and ``touched`` are kept up."""
+        return self._keys is not None
+
+    def unwatch(self) -> None:
+        """Nobody looks at the order of the levels any more."""
+        self._keys = None
+        self.touched.clear()
+        for level in self.levels.values():
+            level.protobuf_bytes = None
 
     def add(self, oid: int, user: str, key: int, price: str, size_e8: int, before_oid: int | None) -> Order:
         """Put a new order at the back of its price, or in front of ``before_oid``.
@@ -59,14 +84,16 @@ class BookSide:
         level = self.levels.get(key)
         if level is None:
             level = self.levels[key] = Level(key, price)
-            insort(self.keys, key)
+            if self._keys is not None:
+                insort(self._keys, key)
         elif oid in level.orders:
             raise BookFault("duplicate order", f"order {oid} is new at {price}, where it rests already")
         order = level.orders[oid] = Order(oid, user, level, size_e8)
         level.size_e8 += size_e8
-        level.protobuf_bytes = None
-        self.touched.add(key)
         self.order_count += 1
+        if self._keys is not None:
+            level.protobuf_bytes = None
+            self.touched.add(key)
         if before_oid is not None:
             self._move_before(level, oid, before_oid)
         return order
@@ -96,8 +123,7 @@ class BookSide:
             raise BookFault("unknown order", f"order {oid} is updated, but does not rest there")
         resized = Order(oid, order.user, level, size_e8, order.attributes)
         level.size_e8 += size_e8 - order.size_e8
-        level.protobuf_bytes = None
-        self.touched.add(key)
+        self._touch(level)
         if size_e8:
             level.orders[oid] = resized
         else:
@@ -116,25 +142,31 @@ class BookSide:
         if order is None:
             return None
         level.size_e8 -= order.size_e8
-        level.protobuf_bytes = None
-        self.touched.add(key)
         self.order_count -= 1
+        if self._keys is not None:
+            level.protobuf_bytes = None
+            self.touched.add(key)
         if not level.orders:
             self._drop(key)
         return order
 
+    def _touch(self, level: Level) -> None:
+        if self._keys is not None:
+            level.protobuf_bytes = None
+            self.touched.add(level.key)
+
     def _drop(self, key: int) -> None:
         del self.levels[key]
-        keys = self.keys
-        del keys[bisect_left(keys, key)]
+        keys = self._keys
+        if keys is not None:
+            del keys[bisect_left(keys, key)]
 
     def load(self, oid: int, user: str, price_e8: int, price: str, size_e8: int) -> Order:
-        """Append an order of a snapshot; call ``sort`` after the last one."""
+        """Append an order of a snapshot, while nobody watches the side."""
         key = price_e8 * self.sign
         level = self.levels.get(key)
         if level is None:
             level = self.levels[key] = Level(key, price)
-            self.keys.append(key)
         elif oid in level.orders:
             raise BookFault("duplicate order", f"order {oid} stands twice at {price}")
         order = level.orders[oid] = Order(oid, user, level, size_e8)
@@ -142,14 +174,12 @@ class BookSide:
         self.order_count += 1
         return order
 
-    def sort(self) -> None:
-        """Bring the prices in order after loading."""
-        self.keys.sort()
-
     @property
     def best(self) -> Level | None:
-        """The level with the best price, None if the side is empty."""
-        return self.levels[self.keys[-1]] if self.keys else None
+        """The level with the best price, None if the side is empty; does not watch the side."""
+        if not self.levels:
+            return None
+        return self.levels[self._keys[-1] if self._keys is not None else max(self.levels)]
 
     def best_first(self, depth: int | None = None) -> Iterator[Level]:
         """The levels from the best price on, at most ``depth`` of them."""
@@ -202,7 +232,23 @@ class Book:
     @property
     def is_crossed(self) -> bool:
         """Whether the best bid is at or above the best ask, which no block may end with."""
-        return bool(self.bids.keys and self.asks.keys and self.bids.keys[-1] >= -self.asks.keys[-1])
+        bid, ask = self.bids.best, self.asks.best
+        return bid is not None and ask is not None and bid.key >= -ask.key
+
+    @property
+    def is_watched(self) -> bool:
+        """Whether anybody looks at the order of the levels."""
+        return self.bids.is_watched or self.asks.is_watched
+
+    def watch(self) -> None:
+        """Keep the levels in order from now on; needed before their bytes are cached."""
+        for side in self.sides():
+            side.watch()
+
+    def unwatch(self) -> None:
+        """Nobody does any more."""
+        self.bids.unwatch()
+        self.asks.unwatch()
 
     @property
     def order_count(self) -> int:

@@ -6,14 +6,13 @@ Hyperliquid's prices and sizes have at most eight decimal places ("Tick and lot 
 its documentation), so nothing is ever rounded; more digits are an error, not a guess.
 """
 
-import re
-
 from hyperstream.errors import DecimalError
 
 SCALE = 100_000_000
 PLACES = 8
 
-_DECIMAL = re.compile(r"([0-9]{1,24})(?:\.([0-9]{1,8})(0*))?\Z", re.ASCII)
+_MOST_DIGITS = 24
+_FRACTION_UNITS: list[int] = [10 ** (PLACES - places) for places in range(PLACES + 1)]
 
 
 def parse_e8(text: str) -> int:
@@ -22,13 +21,16 @@ def parse_e8(text: str) -> int:
     Raises DecimalError for signs, exponents, blanks, more than eight significant places
     or anything else that is not a plain decimal.
     """
-    match = _DECIMAL.match(text) if isinstance(text, str) else None
-    if match is None:
-        raise DecimalError(f"not a plain decimal of at most {PLACES} places: {text!r}")
-    whole, fraction, _ = match.groups()
-    if fraction is None:
-        return int(whole) * SCALE
-    return int(whole) * SCALE + int(fraction.ljust(PLACES, "0"))
+    if isinstance(text, str) and text.isascii():
+        whole, point, fraction = text.partition(".")
+        if whole.isdigit() and len(whole) <= _MOST_DIGITS:
+            if not point:
+                return int(whole) * SCALE
+            if len(fraction) > PLACES:
+                fraction = fraction[:PLACES] + fraction[PLACES:].rstrip("0")
+            if fraction.isdigit() and len(fraction) <= PLACES:
+                return int(whole) * SCALE + int(fraction) * _FRACTION_UNITS[len(fraction)]
+    raise DecimalError(f"not a plain decimal of at most {PLACES} places: {text!r}")
 
 
 def format_e8(value: int) -> str:

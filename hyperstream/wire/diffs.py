@@ -63,7 +63,7 @@ class DiffApplier:
                 change = event["raw_book_diff"]
                 oid = event["oid"]
                 price = event["px"]
-                letter = event.get("side")
+                letter = event["side"] if "side" in event else None  # noqa: SIM401 - half the time of get()
                 if letter == "B":
                     side = book.bids
                     key = decimals[price]
@@ -80,14 +80,14 @@ class DiffApplier:
                     if book.journal is not None:
                         book.journal.append((REMOVED, removed, None))
                     continue
-                new = change.get("new")
-                if new is not None:
+                if "new" in change:
+                    new = change["new"]
                     size_e8 = decimals[new["sz"]]
                     if not size_e8:
                         raise BookFault("impossible size", f"order {oid} is new with size zero")
                     user = event["user"]
                     user = users.setdefault(user, user)
-                    before_oid = new.get("insertBefore")
+                    before_oid = new.get("insertBefore") if len(new) > 1 else None
                     try:
                         order = side.add(oid, user, key, price, size_e8, before_oid)
                     except BookFault as fault:

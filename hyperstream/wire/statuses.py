@@ -23,7 +23,9 @@ from hyperstream.market.order import OrderAttributes
 from hyperstream.wire.node_lines import parse_time_ns
 
 _STATUS = b'"status":"'
-_OPENING = re.compile(rb'"status":"(?:open|triggered)"')
+_OPEN = b'"status":"open"'
+_TRIGGERED = b'"status":"triggered"'
+_NEXT = b'},{"time":"'
 _LEAVING = re.compile(rb'"status":"(filled|[A-Za-z]*[cC]ancel(?:ed)?)","order":\{')
 _TIME = b'{"time":"'
 _ORDER = b'"order":{'
@@ -34,36 +36,63 @@ _NS_PER_MS = 1_000_000
 
 
 def opening_statuses(line: bytes) -> dict[int, bytes]:
-    """Return the status objects of a node line that may open a resting order, by oid, unparsed.
+    """Return the statuses of a node line that may open a resting order, by oid, unparsed.
 
-    Untriggered trigger orders are left out; they do not rest. Raises FormatError if the line
-    holds events that are not order statuses in the node's own spelling.
+    Each is a JSON object without its opening brace and what stands before ``"status"``; ``triggered``
+    ones are whole, for their time. Untriggered trigger orders are left out; they do not rest. Raises
+    FormatError if the line holds events that are not order statuses in the node's own spelling.
     """
     found: dict[int, bytes] = {}
-    match = _OPENING.search(line)
-    while match is not None:
-        at = match.start()
+    find = line.find
+    at = find(_OPEN)
+    while at >= 0:
+        end = find(_NEXT, at)
+        if end < 0:
+            end = line.rfind(b"}", at, line.rfind(b"]"))
+        oid_at = find(_OID, at, end)
+        if oid_at < 0:
+            raise FormatError(f"an order status cannot be read: {line[at : at + 300]!r}")
+        status = line[at : end + 1]
+        if _TRIGGER not in status or not _is_untriggered(status):
+            found[int(line[oid_at + len(_OID) : find(b",", oid_at)])] = status
+        at = find(_OPEN, end)
+    if _TRIGGERED in line:
+        found |= _triggered_statuses(line)
+    return found
+
+
+def _triggered_statuses(line: bytes) -> dict[int, bytes]:
+    """The same for orders that were triggered, from the time of the status on."""
+    found: dict[int, bytes] = {}
+    at = line.find(_TRIGGERED)
+    while at >= 0:
         start = line.rfind(_TIME, 0, at)
-        oid_at = line.find(_OID, at)
-        # The cloid is the last field of an order; a child order's cloid comes before its parent's.
-        following = line.find(_TIME, at)
-        end = line.rfind(b"}", at, following) if following >= 0 else line.rfind(b"}", at, line.rfind(b"]"))
-        if start < 0 or oid_at < 0 or end < 0:
-            raise FormatError(f"an order status cannot be read: {line[max(at - 100, 0) : at + 300]!r}")
-        status = line[start : end + 1]
-        if line[at + len(_STATUS)] == 116 or not _is_untriggered(status):
-            comma = line.find(b",", oid_at)
-            found[int(line[oid_at + len(_OID) : comma])] = status
-        match = _OPENING.search(line, end)
+        end = line.find(_NEXT, at)
+        if end < 0:
+            end = line.rfind(b"}", at, line.rfind(b"]"))
+        oid_at = line.find(_OID, at, end)
+        if start < 0 or oid_at < 0:
+            raise FormatError(f"an order status cannot be read: {line[at : at + 300]!r}")
+        found[int(line[oid_at + len(_OID) : line.find(b",", oid_at)])] = line[start + 1 : end + 1]
+        at = line.find(_TRIGGERED, end)
     return found
 
 
 def _is_untriggered(status: bytes) -> bool:
     """Whether an ``open`` status is that of a trigger order; children are always trigger orders."""
-    if _TRIGGER not in status:
-        return False
-    order = orjson.loads(status)["order"]
+    order = _object(status)["order"]
     return bool(order["isTrigger"])
+
+
+def _object(status: bytes) -> dict[str, Any]:
+    """A status as ``opening_statuses`` keeps it; raises FormatError."""
+    try:
+        value = orjson.loads(b"{" + status)
+    except orjson.JSONDecodeError as exc:
+        raise FormatError(f"an order status cannot be read: {exc} in {status[:300]!r}") from exc
+    if not isinstance(value, dict):
+        raise FormatError(f"an order status cannot be read: {status[:300]!r}")
+    return value
 
 
 def leaving_statuses(line: bytes) -> dict[int, str]:
@@ -82,8 +111,8 @@ def is_readable(line: bytes) -> bool:
 
 def attributes_of(status: bytes) -> OrderAttributes:
     """Decode an opening status kept by ``opening_statuses``; raises FormatError."""
+    value = _object(status)
     try:
-        value = orjson.loads(status)
         order = value["order"]
         if value["status"] == "triggered":
             order = order | {
@@ -92,7 +121,7 @@ def attributes_of(status: bytes) -> OrderAttributes:
                 "triggerPx": "0.0",
                 "tif": "Gtc",
             }
-    except (orjson.JSONDecodeError, KeyError, TypeError, AttributeError) as exc:
+    except (KeyError, TypeError, AttributeError) as exc:
         raise FormatError(f"an order status cannot be read: {exc!r} in {status[:300]!r}") from exc
     return snapshot_attributes(order)
 

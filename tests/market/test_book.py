@@ -67,9 +67,31 @@ def test_invariants_of_levels_and_keys(flow: list[list[dict[str, Any]]]) -> None
                 assert all(order.size_e8 > 0 and order.level is level for order in level.orders.values())
 
 
+@given(blocks(), blocks())
+def test_a_side_watched_later_is_in_order_from_then_on(
+    flow: list[list[dict[str, Any]]], after: list[list[dict[str, Any]]]
+) -> None:
+    book = Book("BTC")
+    applier = applier_for(book)
+    for events in flow:
+        applier.apply(events, {})
+        assert not book.is_watched
+        assert not book.is_crossed
+    book.watch()
+    for events in after:
+        applier.apply([event | {"oid": event["oid"] + 10**6} for event in events], {})
+        for side in book.sides():
+            assert side.keys == sorted(side.levels)
+            best = side.best
+            assert best is None or best.key == side.keys[-1]
+    book.unwatch()
+    assert not book.is_watched
+
+
 @given(blocks())
 def test_touched_holds_every_level_that_changed(flow: list[list[dict[str, Any]]]) -> None:
     book = Book("BTC")
+    book.watch()
     applier = applier_for(book)
     for events in flow:
         before = {

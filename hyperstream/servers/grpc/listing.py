@@ -26,7 +26,7 @@ def describe_market(market: PublishedMarket) -> orderbook_pb2.Market:
         size_decimals=instrument.size_decimals if instrument is not None else None,
         delisted=instrument.is_delisted if instrument is not None else False,
         order_count=market.book.order_count,
-        bid_level_count=len(bids.keys),
-        ask_level_count=len(asks.keys),
+        bid_level_count=len(bids.levels),
+        ask_level_count=len(asks.levels),
         doubt=market.doubt,
     )
