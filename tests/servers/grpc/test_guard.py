@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import socket
 import struct
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,54 +13,13 @@ import trio
 from grpclib.health.v1 import health_pb2
 from grpclib.reflection.v1 import reflection_pb2
 from grpclib.reflection.v1alpha import reflection_pb2 as reflection_v1alpha_pb2
-from h2.config import H2Configuration
-from h2.connection import H2Connection
 
 from hyperstream.v1 import orderbook_pb2
 
+from .raw_peer import PREFACE, frame, request_headers, talk
 from .serving import Client, events_until, serving, wait_until
 
 in_thread = trio.to_thread.run_sync
-
-PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + b"\0\0\0\4\0\0\0\0\0"  # and an empty SETTINGS frame
-
-
-def frame(kind: int, payload: bytes = b"", *, flags: int = 0, stream: int = 0) -> bytes:
-    return struct.pack(">I", len(payload))[1:] + bytes((kind, flags)) + struct.pack(">I", stream) + payload
-
-
-def talk(port: int, *parts: bytes) -> bytes:
-    """Send bytes and return what comes back until the server hangs up or is silent."""
-    with socket.create_connection(("127.0.0.1", port), timeout=0.2) as peer:
-        try:
-            for part in parts:
-                peer.sendall(part)
-            answer = b""
-            while chunk := peer.recv(65536):
-                answer += chunk
-        except TimeoutError:
-            return answer
-        except ConnectionError:
-            return b""
-    return answer
-
-
-def request_headers(method: str, **more: str) -> bytes:
-    connection = H2Connection(H2Configuration(client_side=True, validate_outbound_headers=False))
-    connection.initiate_connection()
-    connection.data_to_send()
-    headers = {
-        ":method": "POST",
-        ":scheme": "http",
-        ":path": f"/hyperstream.v1.OrderbookService/{method}",
-        ":authority": "localhost",
-        "content-type": "application/grpc",
-        "te": "trailers",
-        **more,
-    }
-    connection.send_headers(1, list(headers.items()))
-    return connection.data_to_send()
-
 
 HOSTILE = {
     "unknown frame type": [
@@ -138,7 +97,7 @@ async def test_health_says_serving_for_the_server_and_the_service(tmp_path: Path
             for is_serving, status in ((False, "NOT_SERVING"), (True, "SERVING")):
                 served.server.set_serving(is_serving)
                 request = health_pb2.HealthCheckRequest(service=name)
-                reply = await in_thread(lambda request=request: check(request, timeout=5))
+                reply = await in_thread(partial(check, request, timeout=5))
                 assert reply.status == health_pb2.HealthCheckResponse.ServingStatus.Value(status)
         client.close()
 
