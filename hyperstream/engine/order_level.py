@@ -141,9 +141,11 @@ class OrderLevel:
         wants_leaving = any(market.orders is not None for market in self.all_markets())
         for line in statuses.lines:
             try:
-                if not is_readable(line):
+                opening = opening_statuses(line)
+                if opening:
+                    told.opening.update(opening)
+                elif not is_readable(line):
                     raise FormatError(f"no order status in {line[:200]!r}")
-                told.opening.update(opening_statuses(line))
                 if wants_leaving:
                     told.leaving.update(leaving_statuses(line))
             except (FormatError, ValueError) as exc:

@@ -54,8 +54,9 @@ class DiffApplier:
             book = None
             try:
                 symbol = event["coin"]
-                book = books.get(symbol)
-                if book is None:
+                if symbol in books:
+                    book = books[symbol]
+                else:
                     book = self._open_book(symbol)
                     if book is None:
                         continue
@@ -63,7 +64,7 @@ class DiffApplier:
                 change = event["raw_book_diff"]
                 oid = event["oid"]
                 price = event["px"]
-                letter = event["side"] if "side" in event else None  # noqa: SIM401 - half the time of get()
+                letter = event["side"] if "side" in event else None  # noqa: SIM401 - twice as fast
                 if letter == "B":
                     side = book.bids
                     key = decimals[price]
