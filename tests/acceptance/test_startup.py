@@ -5,16 +5,19 @@ from __future__ import annotations
 import socket
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
+import trio
 
 from hyperstream.testing import FakeNode
 
 from .client import Client
-from .program import Daemon, Program, simulated_node
+from .program import PATIENCE_SECONDS, Daemon, Program, simulated_node
 from .stage import in_thread, staged
 from .truth import View, judge
 
+LONG_SECONDS = 600  # a drain that lasts until its deadline would outlast every test
 # A part that fails as no part should: what an operator sees of a bug.
 CRASHING = """
 import trio
@@ -76,6 +79,41 @@ def test_a_data_dir_that_does_not_exist_yet_is_waited_for(tmp_path: Path) -> Non
             stream.wait_for(lambda: stream.of_kind("delta"), "a delta")
         daemon.process.terminate()
         assert daemon.wait() == 0
+
+
+def test_a_signal_while_waiting_for_the_data_dir_ends_in_order(tmp_path: Path) -> None:
+    with Daemon({"node.data_dir": tmp_path / "never", "lifecycle.drain_seconds": LONG_SECONDS}) as daemon:
+        daemon.wait_for(lambda line: "waiting for" in line, "what is waited for")
+        daemon.process.terminate()
+        assert daemon.wait() == 0
+
+
+@pytest.mark.parametrize(
+    "faults", [{"hang": True}, {"half_written_seconds": 600.0, "replies_early": True}], ids=["hang", "half"]
+)
+async def test_a_signal_while_the_node_writes_its_snapshot_ends_in_order(
+    tmp_path: Path, faults: dict[str, Any]
+) -> None:
+    node = FakeNode(tmp_path / "data", markets=["BTC"])
+    node.step()
+    for name, value in faults.items():
+        setattr(node.info_faults, name, value)
+    async with node.serve_info() as url:
+        settings = {"node.data_dir": node.data_dir, "node.info_url": url}
+        with Daemon({**settings, "lifecycle.drain_seconds": LONG_SECONDS}) as daemon:
+            with trio.fail_after(PATIENCE_SECONDS):
+                while not asked_for_snapshot(node, faults):  # noqa: ASYNC110 - another process asks
+                    await trio.sleep(0.005)
+            daemon.process.terminate()
+            assert await in_thread(daemon.wait) == 0
+    node.close()
+
+
+def asked_for_snapshot(node: FakeNode, faults: dict[str, Any]) -> bool:
+    """Whether the daemon waits for the node's snapshot now."""
+    if "hang" in faults:  # one of the two requests that wait is the one for the list of markets
+        return node.info_faults.requests >= 2
+    return any(node.data_dir.glob("*.json"))
 
 
 @pytest.mark.parametrize("layout", ["by_block", "streaming"])
