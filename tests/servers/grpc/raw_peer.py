@@ -9,6 +9,7 @@ from typing import Any
 
 from h2.config import H2Configuration
 from h2.connection import H2Connection
+from hpack import Decoder
 from hyperframe.frame import Frame
 
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + b"\0\0\0\4\0\0\0\0\0"  # and an empty SETTINGS frame
@@ -70,3 +71,13 @@ class HeaderWriter:
 def request_headers(method: str, **more: str) -> bytes:
     """The HEADERS frame of a first call."""
     return HeaderWriter().request(method, more)
+
+
+def decoded(answer: bytes) -> bytes:
+    """The header values of an answer, one after the other."""
+    decoder = Decoder()
+    values: list[bytes] = []
+    for found in frames_in(answer):
+        if found.type == 1:
+            values += [b"%s=%s" % (k, v) for k, v in decoder.decode(found.data, raw=True)]
+    return b"\n".join(values)

@@ -28,7 +28,7 @@ from hyperstream.servers.grpc.guard import (
 from hyperstream.servers.grpc.guarded_server import GuardedServer
 from hyperstream.v1 import orderbook_pb2
 
-from .raw_peer import PREFACE, HeaderWriter, frame, frames_in, request_headers, talk
+from .raw_peer import PREFACE, HeaderWriter, decoded, frame, frames_in, request_headers, talk
 from .serving import Client, Served, events_until, serving, wait_until
 
 in_thread = trio.to_thread.run_sync
@@ -166,18 +166,6 @@ async def test_a_gib_announced_is_refused_before_it_is_read(tmp_path: Path) -> N
         answer = await in_thread(talk, served.port, PREFACE, request_headers("GetMarkets"), announced)
         assert b"a request may have 4194304 bytes, not 1073741824" in decoded(answer)
         assert count(server, "messages too long") == 1
-
-
-def decoded(answer: bytes) -> bytes:
-    """The header values of an answer, one after the other."""
-    from hpack import Decoder
-
-    decoder = Decoder()
-    values: list[bytes] = []
-    for found in frames_in(answer):
-        if found.type == 1:
-            values += [b"%s=%s" % (k, v) for k, v in decoder.decode(found.data, raw=True)]
-    return b"\n".join(values)
 
 
 async def test_peers_that_say_nothing_are_cut_after_five_seconds(tmp_path: Path) -> None:

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import inspect
+from asyncio.selector_events import _SelectorSocketTransport
+from asyncio.sslproto import SSLProtocol
 from importlib.metadata import version
 
 import pytest
 from grpclib import protocol, server
 from grpclib.config import Configuration
+from grpclib.stream import recv_message
 from h2.config import H2Configuration
 from h2.connection import H2Connection
+from h2.frame_buffer import FrameBuffer
 
 from hyperstream.servers.grpc import guard
 
@@ -85,3 +89,70 @@ def test_a_guarded_connection_is_a_connection_in_all_but_class() -> None:
     assert list(inspect.signature(made).parameters) == ["self", "connection", "transport", "config"]
     assert Configuration().__for_server__() is not None
     assert h2.max_outbound_frame_size == 16384
+
+
+@pytest.mark.parametrize(
+    ("owner", "names"),
+    [
+        (
+            H2Connection,
+            [
+                "_receive_frame",
+                "_receive_headers_frame",
+                "_receive_window_update_frame",
+                "_receive_unknown_frame",
+                "_receive_goaway_frame",
+                "_prepare_for_sending",
+                "clear_outbound_data_buffer",
+                "open_inbound_streams",
+            ],
+        ),
+        (FrameBuffer, ["_update_header_buffer"]),
+        (protocol.Buffer, ["add", "read", "eof", "unacked_size"]),
+        (protocol.Stream, ["init_stream", "send_headers", "send_data", "closable"]),
+        (protocol.Connection, ["flush", "is_closing", "pause_writing", "resume_writing"]),
+        (server.Handler, ["accept", "cancel", "close"]),
+        (SSLProtocol, ["connection_lost"]),
+    ],
+)
+def test_the_methods_the_limits_hang_on_exist(owner: type, names: list[str]) -> None:
+    missing = [name for name in names if name not in vars(owner)]
+    assert not missing, f"{owner.__name__} lost {missing}: read http2.py, message_stream.py, calls.py, tls.py"
+
+
+def test_h2_still_handles_frames_by_the_methods_we_override() -> None:
+    table = inspect.getsource(H2Connection.__init__)
+    for name in (
+        "HeadersFrame: self._receive_headers_frame",
+        "GoAwayFrame: self._receive_goaway_frame",
+        "ExtensionFrame: self._receive_unknown_frame",
+        "self._data_to_send",
+        "self._closed_streams",
+        "self.incoming_buffer",
+        "self.local_settings",
+        "self.decoder",
+    ):
+        assert name in table, f"h2's connection no longer has {name}: read servers/grpc/http2.py"
+    assert "_frame_dispatch_table[frame.__class__](frame)" in inspect.getsource(H2Connection._receive_frame)
+    buffer = inspect.getsource(FrameBuffer.__init__)
+    assert all(name in buffer for name in ("self._data", "self._headers_buffer", "self._preamble_len"))
+
+
+def test_h2_still_ends_a_connection_with_the_code_of_the_error() -> None:
+    assert "self._terminate_connection(e.error_code)" in inspect.getsource(H2Connection.receive_data)
+
+
+def test_handlers_start_their_task_where_we_look_for_it() -> None:
+    assert "self._tasks[stream] = self.loop.create_task(" in inspect.getsource(server.Handler.accept)
+    assert "self._tasks.pop(stream)" in inspect.getsource(server.Handler.cancel)
+
+
+def test_a_message_is_read_as_a_prefix_and_then_its_body() -> None:
+    """gzip is taken off between the two."""
+    source = inspect.getsource(recv_message)
+    assert source.index("stream.recv_data(5)") < source.index("stream.recv_data(message_len)")
+
+
+def test_the_read_size_of_a_connection_can_be_set() -> None:
+    assert "self._sock.recv(self.max_size)" in inspect.getsource(_SelectorSocketTransport)
+    assert "bytearray(self.max_size)" in inspect.getsource(SSLProtocol)
