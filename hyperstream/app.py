@@ -97,17 +97,7 @@ class Daemon:
         task_status: trio.TaskStatus[Addresses] = trio.TASK_STATUS_IGNORED,
     ) -> int:
         """Run until drained or forced; started with the addresses once every listener is open."""
-        trio.lowlevel.add_instrument(self._steps)
-        try:
-            await self._supervise(obey_signals, task_status)
-        finally:
-            trio.lowlevel.remove_instrument(self._steps)
-        code = self.lifecycle.exit_code()
-        log.info("stopped", exit_code=int(code))
-        return int(code)
-
-    async def _supervise(self, obey_signals: bool, task_status: trio.TaskStatus[Addresses]) -> None:
-        with self.lifecycle.force_scope:
+        with self._steps, self.lifecycle.force_scope:
             async with trio.open_nursery() as supervise:
                 if obey_signals:
                     await supervise.start(self.lifecycle.obey_signals, name="signals")
@@ -121,6 +111,9 @@ class Daemon:
                     services.start_soon(self._drain, intake, engine_done, clock, name="drain")
                     task_status.started(addresses)
                 supervise.cancel_scope.cancel(reason="all services have ended")
+        code = self.lifecycle.exit_code()
+        log.info("stopped", exit_code=int(code))
+        return int(code)
 
     def _request_repair(self, request: RepairRequest) -> None:
         """Ask the node source for a snapshot; once it has been shut, nothing can be repaired."""

@@ -30,7 +30,7 @@ class StepStatistics:
 
 @define(eq=False)
 class SlowStepLog(trio.abc.Instrument):
-    """Measures every step of every task; costs about a third of a microsecond a step."""
+    """Measures every step of every task inside ``with``; costs a third of a microsecond a step."""
 
     long_steps: int = 0
     longest_seconds: float = 0.0
@@ -39,6 +39,12 @@ class SlowStepLog(trio.abc.Instrument):
     _log: LogOnce = field(
         factory=lambda: LogOnce(structlog.get_logger("hyperstream.steps"), trio.current_time)
     )
+
+    def __enter__(self) -> None:
+        trio.lowlevel.add_instrument(self)
+
+    def __exit__(self, *_: object) -> None:
+        trio.lowlevel.remove_instrument(self)
 
     def before_task_step(self, task: trio.lowlevel.Task) -> None:  # noqa: ARG002 - Trio's interface
         """A task goes on."""

@@ -31,9 +31,6 @@ async def test_a_long_step_is_counted_and_logged_with_its_tasks_name(
 
 async def test_it_works_as_an_instrument() -> None:
     log = SlowStepLog()
-    trio.lowlevel.add_instrument(log)
-    try:
+    with log:
         await trio.lowlevel.checkpoint()
-    finally:
-        trio.lowlevel.remove_instrument(log)
     assert log.statistics().long_steps == 0

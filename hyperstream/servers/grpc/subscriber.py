@@ -73,10 +73,11 @@ class Subscriber:
         self._frames = FrameWriter(self.stream)
         try:
             await self._send_all()
-        except asyncio.CancelledError:  # noqa: ASYNC104 - check_progress cancels to end with a status
+        except asyncio.CancelledError:
             if not self._cut:
                 raise
-            raise GRPCError(Status.RESOURCE_EXHAUSTED, self._cut) from None
+            # It was check_progress that cancelled, to end the stream with a status.
+            raise GRPCError(Status.RESOURCE_EXHAUSTED, self._cut) from None  # noqa: ASYNC104
         finally:
             subscription.is_idle = False
             if self._timer is not None:

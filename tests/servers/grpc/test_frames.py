@@ -135,8 +135,7 @@ async def test_nothing_is_written_to_a_stream_that_was_reset(tmp_path: Path) -> 
 
 async def test_the_three_contracts_under_a_peer_that_stops_reading(tmp_path: Path) -> None:
     """What each was told is compared with what happened, over a real connection."""
-    limits = {"max_subscriber_queue_bytes": 20_000}
-    async with serving(tmp_path, **limits) as served:
+    async with serving(tmp_path, max_subscriber_queue_bytes=20_000) as served:
         peers: dict[str, tuple[H2Peer, Books]] = {}
         shapes: list[tuple[str, dict[str, Any]]] = [
             ("lossless", {"delivery": 1}),
