@@ -179,28 +179,17 @@ class OrderLevel:
     def _tell_late(self, block: PendingBlock, orders: list[Order]) -> None:
         """The block was published without these attributes: send them after what was published since.
 
-        Also to followers of a market that began only then, whose snapshot lacked them.
+        Also to followers of a market that began only then, whose snapshot lacked them. The sizes may
+        be ahead of what followers know, by blocks that wait: only attributes are new.
         """
         if not orders:
             return
         self.counts["late statuses"] += len(orders)
         for market in self.all_markets():
             if market.orders is not None:
-                late = [self._as_published(market, order) for order in orders if market.holds(order)]
+                late = [order for order in orders if market.holds(order)]
                 if late:
                     market.orders.publish(block.stamp, [], {}, late)
-
-    def _as_published(self, market: LiveMarket, resting: Order) -> Order:
-        """The order as followers know it, which blocks that wait may have changed since."""
-        if self._pending:
-            for block in reversed(self._published):
-                for changed, entries in block.changes:
-                    if changed is market:
-                        for _, order, _ in reversed(entries):
-                            if order.oid == resting.oid:
-                                order.attributes = resting.attributes
-                                return order
-        return resting
 
     def _publish(self, block: PendingBlock, leaving: dict[int, str]) -> None:
         self._published.append(block)
