@@ -115,9 +115,10 @@ class RebuiltOrders:
                 del queue[place]
                 self.removed[change.order.oid] = change.status
             else:
-                assert queue[place].size == change.order.size, "only attributes are new"
                 assert change.order.has_attributes
+                size = queue[place].size  # only attributes are new
                 queue[place] = change.order
+                queue[place].size = size
 
     def _queue(self, order: orderbook_pb2.Order) -> list[orderbook_pb2.Order]:
         return self.queues.setdefault((order.side, parse_e8(order.price)), [])

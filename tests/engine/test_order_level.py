@@ -194,7 +194,7 @@ def test_an_order_updated_before_its_status_came_keeps_its_attributes(
     assert (order.size, order.has_attributes) == ("1.0", True)
 
 
-def test_late_attributes_carry_the_size_that_followers_know(world: World, follower: Follower) -> None:
+def test_late_attributes_of_an_order_that_a_waiting_block_changed(world: World, follower: Follower) -> None:
     """Block 1 went out without attributes; block 2, which changed the order, still waits."""
     rebuilt = RebuiltOrders()
     rebuilt.is_whole, rebuilt.position = True, (follower.topics[0].epoch, 0)
@@ -203,6 +203,8 @@ def test_late_attributes_carry_the_size_that_followers_know(world: World, follow
     world.give_up_waiting()
     world.apply(diffs(2, update(1, "3.0", "2.0")), statuses(1, status(1)))
     rebuilt.apply(follower.take())
+    (order,) = rebuilt.side(1)
+    assert (order.size, order.has_attributes) == ("3.0", True)
     world.apply(statuses(2))
     rebuilt.apply(follower.take())
     (order,) = rebuilt.side(1)
@@ -300,7 +302,7 @@ def snapshot_of(world: World) -> list[orderbook_pb2.Order]:
     return [*rebuilt.side(1), *rebuilt.side(2)]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(st.data(), blocks(("BTC", "ETH"), max_blocks=10))
 def test_any_interleaving_of_diffs_and_statuses_rebuilds_the_queues(
     data: st.DataObject, flow: list[list[Event]]

@@ -272,6 +272,20 @@ def test_conflate_after_a_restart_the_old_value_is_replaced_by_the_snapshot(stag
     assert client.held["A"].state == topic.state == {"a": 1007}
 
 
+def test_conflate_a_value_that_a_restart_replaced_does_not_count_as_taken(stage: Stage) -> None:
+    topic = stage.topic(style="whole")
+    subscription, client = stage.subscribe(Contract.CONFLATE, topic)
+    stage.block(topic, value=1)
+    drain(subscription, client)
+    stage.block(topic, value=2)
+    stage.block(topic, value=3)
+    topic.is_settled = False
+    topic.restart("repaired")
+    stage.hub.notify_all(SOON)
+    drain(subscription, client)  # the client compares the resume point with what it holds
+    assert client.notices[0]["resume"]["A"][1] == 1
+
+
 # --- snapshots ---
 
 
