@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from asyncio.selector_events import _SelectorSocketTransport
+from asyncio import selector_events
 from asyncio.sslproto import SSLProtocol
 from importlib.metadata import version
 
@@ -154,5 +154,5 @@ def test_a_message_is_read_as_a_prefix_and_then_its_body() -> None:
 
 
 def test_the_read_size_of_a_connection_can_be_set() -> None:
-    assert "self._sock.recv(self.max_size)" in inspect.getsource(_SelectorSocketTransport)
+    assert "self._sock.recv(self.max_size)" in inspect.getsource(selector_events)
     assert "bytearray(self.max_size)" in inspect.getsource(SSLProtocol)
