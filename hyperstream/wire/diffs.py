@@ -128,6 +128,11 @@ class DiffApplier:
             added[oid] = after
         if book.journal is not None:
             book.journal.append((UPDATED, after, None))
+        if size_e8 > before.size_e8:
+            raise BookFault(
+                "impossible size",
+                f"order {oid} grew from {format_e8(before.size_e8)} to {format_e8(size_e8)}",
+            )
         if expected_e8 is not None and expected_e8 != before.size_e8:
             raise BookFault(
                 "size mismatch",

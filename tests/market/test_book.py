@@ -146,6 +146,7 @@ def test_size_zero_leaves_the_level_and_the_remove_that_follows_is_no_error() ->
         (new(9, "1.0", px="abc"), "impossible size"),
         (diff(1, {"update": {"origSz": "1.0", "newSz": "NaN"}}), "impossible size"),
         (diff(1, {"update": {"origSz": "2.0", "newSz": "0.5"}}), "size mismatch"),
+        (diff(1, {"update": {"origSz": "1.0", "newSz": "1.5"}}), "impossible size"),
         (diff(9, {"surprise": {}}), "unreadable diff"),
         (diff(9, None), "unreadable diff"),
         (diff(9, "remove", side="X"), "unreadable diff"),
