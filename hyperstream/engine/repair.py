@@ -16,6 +16,7 @@ from attrs import define, field
 from hyperstream.errors import FormatError
 from hyperstream.market.book import Book, BookFault
 from hyperstream.market.decimals import DecimalCache
+from hyperstream.market.order import MAX_OID
 from hyperstream.wire.diffs import DiffApplier
 from hyperstream.wire.node_blocks import DiffBlock, HeightGap, SnapshotBegun, SnapshotEnded, SnapshotOrders
 from hyperstream.wire.statuses import snapshot_attributes
@@ -46,8 +47,11 @@ class Staging:
                 size_e8 = self._decimals[row["sz"]]
                 if not size_e8:
                     continue
+                oid = row["oid"]
+                if type(oid) is not int or not 0 <= oid <= MAX_OID or type(user) is not str:
+                    raise FormatError(f"oid or user of an order is impossible: {oid!r}, {user!r:.100}")
                 shared = self._users.setdefault(user, user)
-                order = side.load(row["oid"], shared, self._decimals[price], price, size_e8)
+                order = side.load(oid, shared, self._decimals[price], price, size_e8)
                 order.attributes = snapshot_attributes(row)
             except (BookFault, FormatError, KeyError, TypeError) as fault:
                 self.faults.setdefault(orders.symbol, f"snapshot of height {self.height}: {fault}")

@@ -10,6 +10,9 @@ if TYPE_CHECKING:
     from hyperstream.market.level import Level
 
 
+MAX_OID = 2**64 - 1
+
+
 @frozen
 class OrderAttributes:
     """What only an order's status tells; the book itself does not need it.

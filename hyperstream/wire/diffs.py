@@ -13,7 +13,7 @@ from typing import Any
 from hyperstream.errors import DecimalError
 from hyperstream.market.book import ADDED, REMOVED, UPDATED, Book, BookFault, BookSide
 from hyperstream.market.decimals import DecimalCache, format_e8
-from hyperstream.market.order import Order
+from hyperstream.market.order import MAX_OID, Order
 
 MAX_USERS = 200_000
 
@@ -87,8 +87,12 @@ class DiffApplier:
                     if not size_e8:
                         raise BookFault("impossible size", f"order {oid} is new with size zero")
                     user = event["user"]
-                    user = users.setdefault(user, user)
                     before_oid = new.get("insertBefore") if len(new) > 1 else None
+                    if type(oid) is not int or type(user) is not str or not 0 <= oid <= MAX_OID:
+                        raise TypeError("oid or user is impossible")
+                    if before_oid is not None and type(before_oid) is not int:
+                        raise TypeError("insertBefore is no oid")
+                    user = users.setdefault(user, user)
                     try:
                         order = side.add(oid, user, key, price, size_e8, before_oid)
                     except BookFault as fault:

@@ -9,9 +9,12 @@ from collections.abc import Callable
 from typing import Any
 
 from hyperstream.errors import FormatError
+from hyperstream.market.decimals import parse_e8
+from hyperstream.market.order import MAX_OID
 from hyperstream.market.trades import Trade
 
 Fill = tuple[str, dict[str, Any]]
+MAX_TIME_MS = (2**63 - 1) // 1_000_000  # the last that fits 64 bits in nanoseconds
 
 
 def pair_fills(events: list[list[Any]], report: Callable[[str], None]) -> list[Trade]:
@@ -24,8 +27,9 @@ def pair_fills(events: list[list[Any]], report: Callable[[str], None]) -> list[T
     for event in events:
         try:
             user, fill = event
+            _check(user, fill)
             halves.setdefault((fill["coin"], fill["tid"]), []).append((user, fill))
-        except (TypeError, ValueError, KeyError) as exc:
+        except (TypeError, ValueError, KeyError, FormatError) as exc:
             report(f"{exc!r} in {event!r:.300}")
     trades: list[Trade] = []
     for fills in halves.values():
@@ -34,6 +38,18 @@ def pair_fills(events: list[list[Any]], report: Callable[[str], None]) -> list[T
         except (TypeError, KeyError, FormatError) as exc:
             report(f"{exc!r} in {fills!r:.300}")
     return trades
+
+
+def _check(user: object, fill: dict[str, Any]) -> None:
+    """Raise FormatError unless what is passed on as it stands is of the documented type."""
+    parse_e8(fill["px"])
+    parse_e8(fill["sz"])
+    texts = (user, fill["coin"], fill["hash"])
+    if not all(isinstance(text, str) for text in texts):
+        raise FormatError("user, coin or hash of a fill is not a string")
+    numbers = ((fill["tid"], MAX_OID), (fill["oid"], MAX_OID), (fill["time"], MAX_TIME_MS))
+    if not all(type(number) is int and 0 <= number <= limit for number, limit in numbers):
+        raise FormatError("tid, oid or time of a fill is not a possible number")
 
 
 def _trades(fills: list[Fill]) -> list[Trade]:

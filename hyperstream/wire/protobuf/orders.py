@@ -74,12 +74,19 @@ def _brief_order(order: Order) -> orderbook_pb2.Order:
 
 def _order(order: Order) -> orderbook_pb2.Order:
     attributes = decoded_attributes(order)
+    if attributes is not None:
+        try:
+            return _whole_order(order, attributes)
+        except (TypeError, ValueError):
+            order.attributes = None  # a value of another type or range than the node ever wrote
+    message = _brief_order(order)
+    message.user = order.user
+    return message
+
+
+def _whole_order(order: Order, attributes: OrderAttributes) -> orderbook_pb2.Order:
     level = order.level
     side = common_pb2.SIDE_BID if level.key > 0 else common_pb2.SIDE_ASK
-    if attributes is None:
-        return orderbook_pb2.Order(
-            oid=order.oid, user=order.user, side=side, price=level.price, size=format_e8(order.size_e8)
-        )
     return orderbook_pb2.Order(
         oid=order.oid,
         user=order.user,
