@@ -29,6 +29,14 @@ FEW_DESCRIPTORS = 64
 TARGET_P99_MOVE_MS = 50.0
 TARGET_MEMORY_MEGABYTES = 8.0
 MEGABYTE = 1e6
+SUMMARY_KEYS = (
+    "worst_p99_move_ms",
+    "most_memory_megabytes",
+    "all_live",
+    "target_p99_move_ms",
+    "target_memory_megabytes",
+    "is_met",
+)
 
 
 @frozen

@@ -26,6 +26,7 @@ TINY = {
     ),
     "startup": ("--markets", "8", "--orders", "400"),
     "collector": (*SMALL, "--orders", "400", "--blocks", "2"),
+    "attacks": ("PING", "--seconds", "0.5", "--subscribers", "1"),
 }
 
 

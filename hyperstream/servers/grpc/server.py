@@ -82,23 +82,20 @@ class GrpcServer:
         tls, keys = _tls(settings), _keys(settings)
         listener = _bind(settings)
         counts: Counter[str] = Counter()
-        with rare_records(counts, trio.current_time):
+        with listener, rare_records(counts, trio.current_time):
             async with trio_asyncio.open_loop() as loop:
                 loop.set_exception_handler(_log_asyncio_exception)
-                await self._serve(listener, counts, tls, keys, task_status)
+                server = self._make_server(counts, tls, keys)
+                address = listener.getsockname()
+                log.info("gRPC is listening", host=address[0], port=address[1], tls=tls is not None)
+                task_status.started((address[0], address[1]))
+                await self._serve(server, listener)
 
-    async def _serve(
-        self,
-        listener: socket.socket,
-        counts: Counter[str],
-        tls: TlsFiles | None,
-        keys: KeyRing | None,
-        task_status: trio.TaskStatus[tuple[str, int]],
-    ) -> None:
+    def _make_server(self, counts: Counter[str], tls: TlsFiles | None, keys: KeyRing | None) -> GuardedServer:
         self._status = ServiceStatus()
         self._status.set(False)
         health = Health({self._service: [self._status], OVERALL: [self._status]})
-        self._server = server = GuardedServer(
+        self._server = GuardedServer(
             ServerReflection.extend([self._service, health]),
             limits=_limits(self.settings),
             counts=counts,
@@ -108,11 +105,12 @@ class GrpcServer:
             codec=FrameCodec(),
             status_details_codec=ProtoStatusDetailsCodec(),
         )
+        return self._server
+
+    async def _serve(self, server: GuardedServer, listener: socket.socket) -> None:
+        """Accept and sweep until drained, then hang up: in order, or at once when forced."""
         is_forced = True
         try:
-            address = listener.getsockname()
-            log.info("gRPC is listening", host=address[0], port=address[1], tls=tls is not None)
-            task_status.started((address[0], address[1]))
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(server.accept, listener, name="grpc accept")
                 nursery.start_soon(self._check_progress, name="grpc progress")

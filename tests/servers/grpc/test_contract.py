@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio.selector_events
+import asyncio.sslproto
 import inspect
-from asyncio import selector_events
-from asyncio.sslproto import SSLProtocol
 from importlib.metadata import version
 
 import pytest
@@ -112,7 +112,7 @@ def test_a_guarded_connection_is_a_connection_in_all_but_class() -> None:
         (protocol.Stream, ["init_stream", "send_headers", "send_data", "closable"]),
         (protocol.Connection, ["flush", "is_closing", "pause_writing", "resume_writing"]),
         (server.Handler, ["accept", "cancel", "close"]),
-        (SSLProtocol, ["connection_lost"]),
+        (asyncio.sslproto.SSLProtocol, ["connection_lost"]),
     ],
 )
 def test_the_methods_the_limits_hang_on_exist(owner: type, names: list[str]) -> None:
@@ -154,5 +154,5 @@ def test_a_message_is_read_as_a_prefix_and_then_its_body() -> None:
 
 
 def test_the_read_size_of_a_connection_can_be_set() -> None:
-    assert "self._sock.recv(self.max_size)" in inspect.getsource(selector_events)
-    assert "bytearray(self.max_size)" in inspect.getsource(SSLProtocol)
+    assert "self._sock.recv(self.max_size)" in inspect.getsource(asyncio.selector_events)
+    assert "bytearray(self.max_size)" in inspect.getsource(asyncio.sslproto.SSLProtocol)
