@@ -127,6 +127,8 @@ class Cursor:
         frames = []
         if self.missed_from:
             frames.append(self._gap())
+        if snapshot is not None and snapshot.sequence < self.topic.sequence:
+            self._hold_since(snapshot)
         frames += self.preface
         self.preface.clear()
         self.epoch = self.topic.epoch if snapshot is None else 0
@@ -135,6 +137,13 @@ class Cursor:
         self.next_frame = 0
         self.stage = Stage.LIVE if snapshot is None else Stage.SNAPSHOT
         return frames
+
+    def _hold_since(self, snapshot: Snapshot) -> None:
+        """Put the updates since the snapshot behind it; no gap was told since, or it were not used."""
+        for sequence, frame in self.topic.since(snapshot.sequence) or ():
+            if sequence:
+                self.held.append((frame, sequence))
+                self.held_bytes += len(frame)
 
     def next_snapshot_frame(self) -> bytes | None:
         """The snapshot's next frame; None after the last."""

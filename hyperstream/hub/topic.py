@@ -44,10 +44,11 @@ class Snapshot:
     many frames has copied by then what it needs. ``key`` tells one snapshot from the next.
     """
 
-    __slots__ = ("_frames", "_source", "key")
+    __slots__ = ("_frames", "_source", "key", "sequence")
 
-    def __init__(self, key: object, frames: Iterator[bytes]) -> None:
+    def __init__(self, key: object, sequence: int, frames: Iterator[bytes]) -> None:
         self.key = key
+        self.sequence = sequence
         self._frames: list[bytes] = []
         self._source = frames
         self.frame(0)
@@ -63,7 +64,14 @@ class Snapshot:
 
 
 class SnapshotSource(Protocol):
-    """Makes the snapshots of a topic."""
+    """Makes the snapshots of a topic.
+
+    ``snapshot_lag`` is how many updates a snapshot may be behind and still be given to newcomers, with
+    the updates since then behind it: more than none where snapshots are large, so that a crowd that
+    comes at once shares one.
+    """
+
+    snapshot_lag: int
 
     def snapshot_key(self) -> object | None:
         """What tells the snapshot of now from an earlier one; None while none can be made."""
@@ -107,6 +115,7 @@ class Topic:
         """
         frame = self.wire_format.gap(note)
         self._history.append((self.sequence, frame, True))
+        self._snapshot = None
         for cursor in self.cursors:
             cursor.tell(frame)
 
@@ -120,16 +129,23 @@ class Topic:
             cursor.rejoin(frame)
 
     def snapshot(self) -> Snapshot | None:
-        """The snapshot at the current sequence, shared; None while it cannot be made."""
+        """A snapshot to begin from, shared; None while none can be made.
+
+        Behind it belong the updates ``since`` its sequence.
+        """
         if self.snapshots is None:
             return None
+        kept = self._snapshot
+        lag = self.snapshots.snapshot_lag
+        if kept is not None and self.sequence - kept.sequence < lag and self.since(kept.sequence) is not None:
+            return kept
         current = self.snapshots.snapshot_key()
         if current is None:
             return None
         key = (self.epoch, self.sequence, self.name.market_id, current)
         if self._snapshot is None or self._snapshot.key != key:
             frames = map(self.wire_format.encode, self.snapshots.snapshot_updates())
-            self._snapshot = Snapshot(key, frames)
+            self._snapshot = Snapshot(key, self.sequence, frames)
         return self._snapshot
 
     def since(self, sequence: int) -> list[tuple[int, bytes]] | None:

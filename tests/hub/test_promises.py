@@ -14,7 +14,7 @@ from hyperstream.hub.subscription import Contract, OutboxLimits, Subscription
 from hyperstream.hub.topic import HISTORY
 from hyperstream.market.updates import NOTICE_DRAINING, NoticeNote, ResumePoint
 
-from .toys import Client, ReadableFormat, ToyTopic, drain, plenty
+from .toys import KEYS, Client, ReadableFormat, ToyTopic, drain, plenty
 
 EVERY = list(Contract)
 QUEUED = [Contract.LOSSLESS, Contract.RESYNC]
@@ -611,3 +611,21 @@ def test_a_subscriber_that_keeps_up_is_written_to_from_the_publishers_call(
     stage.block(topic, value=5)
     assert client.held["A"].state == {"a": 5}
     assert client.held["A"].position == (topic.topic.epoch, 5)
+
+
+def test_a_crowd_that_comes_at_once_shares_one_snapshot_and_gets_what_came_since(stage: Stage) -> None:
+    topic = stage.topic(snapshot_lag=5)
+    for number in range(4):
+        topic.publish(KEYS[number % len(KEYS)], number)
+    first, first_client = stage.subscribe(Contract.LOSSLESS, topic)
+    drain(first, first_client)
+    shared = topic.topic.snapshot()
+    for number in range(4):
+        stage.block(topic, value=100 + number)
+        later, client = stage.subscribe(Contract.LOSSLESS, topic)
+        assert topic.topic.snapshot() is shared
+        drain(later, client)
+        assert client.held["A"].state == topic.state
+        assert client.held["A"].position == (topic.topic.epoch, topic.topic.sequence)
+    stage.block(topic, value=200)
+    assert topic.topic.snapshot() is not shared, "too far behind: a new one is made"
