@@ -93,7 +93,6 @@ class ToyTopic:
     chunk_keys: int = 1
     snapshot_lag: int = 0
     is_settled: bool = True
-    snapshot_lag: int = 0
     state: State = field(factory=dict)
     topic: Topic = field(init=False)
 
