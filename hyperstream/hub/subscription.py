@@ -216,7 +216,8 @@ class Subscription(ABC):
             if cursor.stage is Stage.WAITING:
                 if cursor.not_before > self._taken_number():
                     continue
-                snapshot = cursor.topic.snapshot()
+                # What a gap announces as lost must not come after it.
+                snapshot = cursor.topic.snapshot(may_lag=not cursor.missed_from)
                 if snapshot is None and cursor.topic.snapshots is not None:
                     self.hub.mark(self)  # none can be made now: try again when a block has ended
                     continue

@@ -44,11 +44,12 @@ class Snapshot:
     many frames has copied by then what it needs. ``key`` tells one snapshot from the next.
     """
 
-    __slots__ = ("_frames", "_source", "key", "sequence")
+    __slots__ = ("_frames", "_source", "key", "market_id", "sequence")
 
-    def __init__(self, key: object, sequence: int, frames: Iterator[bytes]) -> None:
+    def __init__(self, key: object, sequence: int, market_id: int | None, frames: Iterator[bytes]) -> None:
         self.key = key
         self.sequence = sequence
+        self.market_id = market_id
         self._frames: list[bytes] = []
         self._source = frames
         self.frame(0)
@@ -128,16 +129,15 @@ class Topic:
         for cursor in list(self.cursors):
             cursor.rejoin(frame)
 
-    def snapshot(self) -> Snapshot | None:
+    def snapshot(self, *, may_lag: bool = True) -> Snapshot | None:
         """A snapshot to begin from, shared; None while none can be made.
 
-        Behind it belong the updates ``since`` its sequence.
+        With ``may_lag`` it may be behind; the updates ``since`` its sequence belong behind it then.
         """
         if self.snapshots is None:
             return None
         kept = self._snapshot
-        lag = self.snapshots.snapshot_lag
-        if kept is not None and self.sequence - kept.sequence < lag and self.since(kept.sequence) is not None:
+        if may_lag and kept is not None and self._is_near(kept, self.snapshots.snapshot_lag):
             return kept
         current = self.snapshots.snapshot_key()
         if current is None:
@@ -145,8 +145,14 @@ class Topic:
         key = (self.epoch, self.sequence, self.name.market_id, current)
         if self._snapshot is None or self._snapshot.key != key:
             frames = map(self.wire_format.encode, self.snapshots.snapshot_updates())
-            self._snapshot = Snapshot(key, self.sequence, frames)
+            self._snapshot = Snapshot(key, self.sequence, self.name.market_id, frames)
         return self._snapshot
+
+    def _is_near(self, kept: Snapshot, lag: int) -> bool:
+        """Whether a newcomer may begin with this snapshot, made under the same name."""
+        behind = self.sequence - kept.sequence
+        is_same = kept.market_id == self.name.market_id
+        return is_same and behind < lag and self.since(kept.sequence) is not None
 
     def since(self, sequence: int) -> list[tuple[int, bytes]] | None:
         """The updates after this sequence, and the gaps told among them with sequence 0.
