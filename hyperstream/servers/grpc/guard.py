@@ -16,16 +16,15 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 from grpclib.config import Configuration
-from grpclib.protocol import Connection, EventsProcessor, H2Protocol, Stream, _set_nodelay
-from grpclib.utils import Wrapper
+from grpclib.protocol import EventsProcessor, H2Protocol, _set_nodelay
 from h2.config import H2Configuration
 from h2.errors import ErrorCodes
 from h2.exceptions import ProtocolError
 
 from hyperstream.servers.grpc.admission import Refusal
 from hyperstream.servers.grpc.calls import GuardedHandler
+from hyperstream.servers.grpc.connection import GuardedConnection, KnownEvents
 from hyperstream.servers.grpc.http2 import BoundedH2Connection, FloodError, PeerIsLeaving, goaway
-from hyperstream.servers.grpc.message_stream import MessageStream
 from hyperstream.servers.grpc.tls import ALPN
 
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
@@ -70,37 +69,6 @@ class ConnectionSettings(Protocol):
 
     def tell(self, cause: str, **fields: object) -> None:
         """Count what a peer did and log it, but not too often."""
-
-
-class GuardedConnection(Connection):
-    """Makes bounded streams."""
-
-    max_message_bytes = MessageStream.max_message_bytes
-
-    def flush(self) -> None:
-        """Write what h2 has prepared; nobody is there to take it once the transport is closing."""
-        if self.is_closing():
-            self._connection.clear_outbound_data_buffer()
-        else:
-            super().flush()
-
-    def create_stream(self, *, stream_id: int | None = None, wrapper: Wrapper | None = None) -> Stream:
-        """A stream of this connection."""
-        stream = MessageStream(self, self._connection, self._transport, stream_id=stream_id, wrapper=wrapper)
-        stream.max_message_bytes = self.max_message_bytes
-        return stream
-
-
-class _KnownEvents(dict[Any, Callable[[Any], None]]):
-    """Counts and ignores HTTP/2 events that grpclib does not handle."""
-
-    def __init__(self, known: dict[Any, Callable[[Any], None]], counts: Counter[str]) -> None:
-        super().__init__(known)
-        self._counts = counts
-
-    def __missing__(self, event_class: type) -> Callable[[Any], None]:
-        self._counts[f"ignored {event_class.__name__}"] += 1
-        return lambda _event: None
 
 
 class GuardedProtocol(H2Protocol):
@@ -187,7 +155,7 @@ class GuardedProtocol(H2Protocol):
         self.connection.flush()
         self.processor = EventsProcessor(self.handler, self.connection)
         known: dict[Any, Any] = {**self.processor.processors, PeerIsLeaving: self._peer_is_leaving}
-        self.processor.processors = _KnownEvents(known, server.counts)  # type: ignore[assignment]
+        self.processor.processors = KnownEvents(known, server.counts)  # type: ignore[assignment]
 
     def _feed(self, data: bytes) -> None:
         events = self.connection.feed(data)

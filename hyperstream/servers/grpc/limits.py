@@ -44,3 +44,13 @@ def descriptor_room() -> int:
     if soft == resource.RLIM_INFINITY:
         return 1 << 30
     return max(1, soft - SPARE_DESCRIPTORS)
+
+
+def make_descriptor_room(connections: int) -> None:
+    """Raise the process's own limit towards so many connections, as far as it may without being asked."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = connections + SPARE_DESCRIPTORS
+    if hard != resource.RLIM_INFINITY:
+        wanted = min(wanted, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))

@@ -32,6 +32,7 @@ from hyperstream.servers.grpc.codec import FrameCodec
 from hyperstream.servers.grpc.guarded_server import GuardedServer, ServerLimits
 from hyperstream.servers.grpc.keys import KeyRing
 from hyperstream.servers.grpc.library_logs import rare_records
+from hyperstream.servers.grpc.limits import make_descriptor_room
 from hyperstream.servers.grpc.orderbook_service import OrderbookService
 from hyperstream.servers.grpc.tls import TlsFiles
 
@@ -80,6 +81,7 @@ class GrpcServer:
         settings = self.settings
         require_access(settings)
         tls, keys = _tls(settings), _keys(settings)
+        make_descriptor_room(settings.max_connections)
         listener = _bind(settings)
         counts: Counter[str] = Counter()
         with listener, rare_records(counts, trio.current_time):

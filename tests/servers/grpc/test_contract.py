@@ -15,7 +15,7 @@ from h2.config import H2Configuration
 from h2.connection import H2Connection
 from h2.frame_buffer import FrameBuffer
 
-from hyperstream.servers.grpc import guard
+from hyperstream.servers.grpc import connection
 
 PINNED = {"grpclib": "0.4.9", "h2": "4.4.1"}
 
@@ -67,7 +67,7 @@ def test_the_attributes_we_read_are_set_where_we_expect_them() -> None:
 def test_an_unknown_event_still_reaches_the_processors_dictionary() -> None:
     source = inspect.getsource(protocol.EventsProcessor.process)
     assert "self.processors[event.__class__]" in source, (
-        "unknown frames would be raised again: see _KnownEvents"
+        "unknown frames would be raised again: see connection.py"
     )
 
 
@@ -77,7 +77,7 @@ def test_streams_are_made_by_the_connection() -> None:
     )
     signature = inspect.signature(protocol.Connection.create_stream)
     assert list(signature.parameters) == list(
-        inspect.signature(guard.GuardedConnection.create_stream).parameters
+        inspect.signature(connection.GuardedConnection.create_stream).parameters
     )
 
 

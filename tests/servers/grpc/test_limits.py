@@ -5,7 +5,12 @@ import resource
 import pytest
 
 from hyperstream.servers.grpc import limits
-from hyperstream.servers.grpc.limits import SPARE_DESCRIPTORS, ConnectionLimits, descriptor_room
+from hyperstream.servers.grpc.limits import (
+    SPARE_DESCRIPTORS,
+    ConnectionLimits,
+    descriptor_room,
+    make_descriptor_room,
+)
 
 
 def test_connections_are_limited_in_all_and_by_address() -> None:
@@ -34,3 +39,18 @@ def test_descriptors_are_kept_free_for_the_nodes_files(monkeypatch: pytest.Monke
     held = ConnectionLimits(most=10, most_per_address=10)
     assert held.open("a") == ""
     assert held.open("b") == "too many connections"
+
+
+def test_the_soft_limit_on_descriptors_is_raised_but_never_lowered() -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (min(soft, 500), hard))
+        make_descriptor_room(600)
+        raised, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+        assert raised == min(600 + SPARE_DESCRIPTORS, hard)
+        make_descriptor_room(100)
+        assert resource.getrlimit(resource.RLIMIT_NOFILE)[0] == raised
+        make_descriptor_room(1 << 30)
+        assert resource.getrlimit(resource.RLIMIT_NOFILE)[0] == min((1 << 30) + SPARE_DESCRIPTORS, hard)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
