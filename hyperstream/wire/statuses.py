@@ -33,6 +33,7 @@ _OID = b'"oid":'
 _TRIGGER = b'"isTrigger":true'
 _CLOID = b'"cloid":'
 _NS_PER_MS = 1_000_000
+_LATEST_MS = 2**63 // _NS_PER_MS - 1  # times are signed 64-bit numbers of ns
 
 
 def opening_statuses(line: bytes) -> dict[int, bytes]:
@@ -129,18 +130,33 @@ def attributes_of(status: bytes) -> OrderAttributes:
 def snapshot_attributes(order: dict[str, Any]) -> OrderAttributes:
     """The attributes in an order object as snapshots and statuses spell it; raises FormatError."""
     try:
-        condition = order["triggerCondition"]
-        trigger_price = order["triggerPx"]
+        condition = _text(order["triggerCondition"])
+        trigger_price = _text(order["triggerPx"])
+        placed_time_ms = order["timestamp"]
+        if type(placed_time_ms) is not int or not 0 <= placed_time_ms <= _LATEST_MS:
+            raise FormatError(f"an order has no time: {placed_time_ms!r}")
         return OrderAttributes(
-            placed_time_ns=order["timestamp"] * _NS_PER_MS,
+            placed_time_ns=placed_time_ms * _NS_PER_MS,
             original_size_e8=parse_e8(order["origSz"]),
-            order_type=order["orderType"],
-            tif=order["tif"] or "",
-            reduce_only=order["reduceOnly"],
-            cloid=order["cloid"] or "",
+            order_type=_text(order["orderType"]),
+            tif=_text(order["tif"] or ""),
+            reduce_only=_truth(order["reduceOnly"]),
+            cloid=_text(order["cloid"] or ""),
             trigger_condition="" if condition == "N/A" else condition,
             trigger_price="" if trigger_price == "0.0" else trigger_price,
-            is_position_tpsl=order["isPositionTpsl"],
+            is_position_tpsl=_truth(order["isPositionTpsl"]),
         )
     except (KeyError, TypeError, AttributeError) as exc:
         raise FormatError(f"an order cannot be read: {exc!r} in {order!r:.300}") from exc
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise FormatError(f"an order has something else where text should be: {value!r:.100}")
+    return value
+
+
+def _truth(value: object) -> bool:
+    if not isinstance(value, bool):
+        raise FormatError(f"an order has something else where true or false should be: {value!r:.100}")
+    return value

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gzip
 import json
-import os
 import shutil
 from decimal import Decimal
 from pathlib import Path
@@ -13,22 +12,19 @@ from typing import Any
 import pytest
 import trio
 
+from tests.recorded import BTC, needs_recording
+
 from .client import Client
-from .contract import ROOT, number
+from .contract import number
 from .program import Daemon, run
 from .stage import wait_height
 
-RECORDED = Path(os.environ.get("HYPERSTREAM_DATA", ROOT.parent / "shared" / "data"))
-BTC = RECORDED / "hyperliquid-btc-20260505"
 SNAPSHOT = BTC / "snapshot_985148181.json.gz"
 LAST_HEIGHT = 985148201
 ORDERS_AT_THE_END = 51_337
 LAYOUTS = ("by_block", "streaming")
 
-pytestmark = pytest.mark.skipif(
-    not SNAPSHOT.exists(),
-    reason=f"the recorded blocks are not at {BTC}; HYPERSTREAM_DATA names the directory that holds them",
-)
+pytestmark = needs_recording
 
 
 def unpack(layout: str, data_dir: Path) -> None:

@@ -18,6 +18,7 @@ from hyperstream.cli.replay import Replay
 from hyperstream.config import GrpcSettings, Settings
 from hyperstream.testing import FakeNode
 from hyperstream.testing.recording import Recording
+from tests.recorded import BTC, needs_recording
 
 BLOCKS = 25
 MARKETS = ("BTC", "@107", "xyz:XYZ100")
@@ -257,11 +258,9 @@ def test_help_has_an_example() -> None:
     assert "Example:  hyperstream replay recordings/monday --speed 10" in result.stdout
 
 
+@needs_recording
 @pytest.mark.parametrize("layout", ["by_block", "streaming"])
 def test_a_recording_of_the_real_node_ends_in_sound_books(layout: str) -> None:
-    directory = os.environ.get("HYPERSTREAM_RECORDING", "")
-    if not directory:
-        pytest.skip("HYPERSTREAM_RECORDING names no directory with a recording of a real node")
-    code, told, logged = run_program(directory, "--layout", layout, "--speed", "0", "--strict")
+    code, told, logged = run_program(str(BTC), "--layout", layout, "--speed", "0", "--strict")
     assert code == 0, logged
     assert told[-1]["is_sound"] is True

@@ -2,15 +2,14 @@
 
 import gzip
 import json
-import os
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from hyperstream.testing import BUSY, FakeNode
 from hyperstream.testing.lines import time_text
+from tests.recorded import BTC, needs_recording
 
 STATUS = ["time", "user", "hash", "builder", "status", "order"]
 ORDER = [
@@ -69,22 +68,16 @@ def test_keys_stand_in_the_reference_order(
                 check(event)
 
 
-def _recorded() -> Path:
-    named = os.environ.get("HYPERSTREAM_DATA")
-    return Path(named) if named else Path(__file__).resolve().parents[3] / "shared" / "data"
-
-
 def _recorded_events(stem: str) -> Iterator[Any]:
-    for path in sorted(_recorded().glob(f"*/by_block/{stem}_by_block/hourly/*/*.gz")):
+    for path in sorted(BTC.glob(f"by_block/{stem}_by_block/hourly/*/*.gz")):
         with gzip.open(path) as file:
             for line in file:
                 yield from json.loads(line)["events"]
 
 
+@needs_recording
 @pytest.mark.parametrize("stem", CHECKS)
 def test_the_same_checks_hold_for_a_real_recording(stem: str) -> None:
-    if not list(_recorded().glob("*/by_block")):
-        pytest.skip("no recorded node data here; set HYPERSTREAM_DATA to its folder")
     for event in _recorded_events(stem):
         CHECKS[stem](event)
 

@@ -1,7 +1,6 @@
 """Twenty recorded mainnet blocks, in both layouts, from the snapshot before them."""
 
 import gzip
-import os
 from pathlib import Path
 from typing import Any
 
@@ -13,20 +12,17 @@ from hyperstream.sources.node.layout import STEMS
 from hyperstream.sources.node.reader import DIFFS, FILLS, KINDS, STATUSES, Item
 from hyperstream.sources.node.snapshot_file import open_snapshot
 from hyperstream.wire.node_blocks import DiffBlock, FillBlock, HeightGap, StatusBlock
+from tests.recorded import BTC, needs_recording
 
-RECORDING = "hyperliquid-btc-20260505"
 FIRST, LAST = 985148182, 985148201
+
+
+pytestmark = needs_recording
 
 
 @pytest.fixture
 def recording() -> Path:
-    root = Path(__file__).parents[3]
-    given = os.environ.get("HYPERSTREAM_DATA")
-    path = Path(given) if given else root.parent / "shared" / "data"
-    path = path if path.name == RECORDING else path / RECORDING
-    if not path.is_dir():
-        pytest.skip(f"no recording of a node: HYPERSTREAM_DATA names no directory with {RECORDING}")
-    return path
+    return BTC
 
 
 def recorded(recording: Path, kind: str, layout: str) -> bytes:
