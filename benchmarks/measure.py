@@ -5,8 +5,11 @@ import gc
 import io
 import os
 import pstats
+import resource
+import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from attrs import define
@@ -41,6 +44,12 @@ def resident_bytes(pid: int | str = "self") -> int:
     return int(Path(f"/proc/{pid}/statm").read_bytes().split()[1]) * PAGE_BYTES
 
 
+def allow_descriptors() -> None:
+    """Let this process open as many files and sockets as the system allows it."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
 def percentile(ascending: Sequence[float], share: float) -> float:
     """Return the value below which ``share`` (0 to 1) of the values lie; they must be sorted."""
     if not ascending:
@@ -58,6 +67,18 @@ def profile(run: Callable[[], object]) -> str:
     profiler = cProfile.Profile(time.process_time)
     profiler.runcall(run)
     return print_profile(profiler)
+
+
+@contextmanager
+def profiling(is_profiled: bool) -> Iterator[None]:
+    """Profile the block if wanted, and print the result to standard error."""
+    if not is_profiled:
+        yield
+        return
+    profiler = cProfile.Profile(time.process_time)
+    with profiler:
+        yield
+    print(print_profile(profiler, 2 * PROFILE_ROWS), file=sys.stderr)
 
 
 def print_profile(source: cProfile.Profile | Path, rows: int = PROFILE_ROWS) -> str:
