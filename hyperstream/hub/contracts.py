@@ -58,7 +58,7 @@ class QueuedSubscription(Subscription):
         if self._frames:
             body = b"".join(self._frames)
             self._frames = []
-            if self._outbox or not self._write_now(body):
+            if (self._outbox and not self._write_waiting()) or not self._write_now(body):
                 self._put(Message(self._last_number + 1, body, self._entries, self._told))
                 self._entries = []
                 self._told = []
@@ -66,6 +66,8 @@ class QueuedSubscription(Subscription):
                 self._last_number += 1
                 self._entries.clear()
                 self._told.clear()
+                if not self._joining:
+                    return
         waiting_bytes = self._outbox_bytes
         if self._joining:
             waiting_bytes += sum(cursor.held_bytes for cursor in self._joining)
@@ -73,6 +75,21 @@ class QueuedSubscription(Subscription):
             self.overflow()
         if self._outbox or self._joining:
             self.wake()
+
+    def _write_waiting(self) -> bool:
+        """Write what waits, although its server has not come to it yet; False if something still waits.
+
+        Whoever waits for a task's turn only, and not for the peer, is back to direct writes with
+        this: else a crowd whose tasks need longer than the time between two blocks never would be.
+        """
+        outbox = self._outbox
+        while outbox:
+            message = outbox[0]
+            if message.note is not None or not self._write_now(message.body):
+                return False
+            outbox.popleft()
+            self._outbox_bytes -= len(message.body)
+        return True
 
     def _put(self, message: Message) -> None:
         self._last_number = message.number

@@ -61,11 +61,20 @@ class Hub:
             self._marked[subscription] = None
 
     def flush(self) -> None:
-        """A block ended: hand what was published to the subscriptions' servers."""
+        """A block ended: hand what was published to the subscriptions' servers.
+
+        Those that can be written to come first: nobody waits for what the slow ones cost.
+        """
         if self._marked:
             marked = self._marked
             self._marked = {}
+            slow = []
             for subscription in marked:
+                if subscription.is_idle:
+                    subscription.flush()
+                else:
+                    slow.append(subscription)
+            for subscription in slow:
                 subscription.flush()
 
     def forget(self, subscription: Subscription) -> None:

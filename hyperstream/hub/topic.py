@@ -103,11 +103,11 @@ class Topic:
     def publish(self, update: Update) -> None:
         """Hand an update to every subscriber; its sequence must be the topic's plus one."""
         frame = self.wire_format.encode(update)
-        self.sequence = update.sequence
+        self.sequence = sequence = update.sequence
         self.published += 1
-        self._history.append((update.sequence, frame, False))
+        self._history.append((sequence, frame, False))
         for cursor in self.cursors:
-            cursor.offer(frame, update.sequence)
+            cursor.offer(frame, sequence)
 
     def tell_gap(self, note: GapNote) -> None:
         """Hand a gap to every subscriber; it has no sequence of its own.

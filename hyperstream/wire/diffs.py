@@ -12,7 +12,7 @@ from typing import Any
 
 from hyperstream.errors import DecimalError
 from hyperstream.market.book import ADDED, REMOVED, UPDATED, Book, BookFault, BookSide
-from hyperstream.market.decimals import DecimalCache, format_e8
+from hyperstream.market.decimals import DecimalCache, format_e8, parse_e8
 from hyperstream.market.order import MAX_OID, Order
 
 MAX_USERS = 200_000
@@ -83,7 +83,7 @@ class DiffApplier:
                     continue
                 if "new" in change:
                     new = change["new"]
-                    size_e8 = decimals[new["sz"]]
+                    size_e8 = parse_e8(new["sz"])  # sizes hardly repeat, prices do
                     if not size_e8:
                         raise BookFault("impossible size", f"order {oid} is new with size zero")
                     user = event["user"]

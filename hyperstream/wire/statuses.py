@@ -23,6 +23,10 @@ from hyperstream.market.order import OrderAttributes
 from hyperstream.wire.node_lines import parse_time_ns
 
 _STATUS = b'"status":"'
+_OPENING = re.compile(
+    rb'"status":"(open|triggered)","order":\{"coin":"[^"]*","side":"[^"]*","limitPx":"[^"]*","sz":"[^"]*",'
+    rb'"oid":([0-9]+),'
+)
 _OPEN = b'"status":"open"'
 _TRIGGERED = b'"status":"triggered"'
 _NEXT = b'},{"time":"'
@@ -45,37 +49,32 @@ def opening_statuses(line: bytes) -> dict[int, bytes]:
     """
     found: dict[int, bytes] = {}
     find = line.find
-    at = find(_OPEN)
-    while at >= 0:
-        end = find(_NEXT, at)
+    for match in _OPENING.finditer(line):
+        end = find(_NEXT, match.end())
         if end < 0:
-            end = line.rfind(b"}", at, line.rfind(b"]"))
-        oid_at = find(_OID, at, end)
-        if oid_at < 0:
-            raise FormatError(f"an order status cannot be read: {line[at : at + 300]!r}")
-        status = line[at : end + 1]
-        if _TRIGGER not in status or not _is_untriggered(status):
-            found[int(line[oid_at + len(_OID) : find(b",", oid_at)])] = status
-        at = find(_OPEN, end)
-    if _TRIGGERED in line:
-        found |= _triggered_statuses(line)
+            end = line.rfind(b"}", match.end(), line.rfind(b"]"))
+        if match[1] == b"open":
+            status = line[match.start() : end + 1]
+            if _TRIGGER in status and _is_untriggered(status):
+                continue
+        else:
+            status = line[line.rfind(_TIME, 0, match.start()) + 1 : end + 1]
+        found[int(match[2])] = status
+    if not found and (_OPEN in line or _TRIGGERED in line):
+        return _parsed_statuses(line)
     return found
 
 
-def _triggered_statuses(line: bytes) -> dict[int, bytes]:
-    """The same for orders that were triggered, from the time of the status on."""
+def _parsed_statuses(line: bytes) -> dict[int, bytes]:
+    """The same by way of JSON, for lines whose orders do not have their fields in the usual order."""
     found: dict[int, bytes] = {}
-    at = line.find(_TRIGGERED)
-    while at >= 0:
-        start = line.rfind(_TIME, 0, at)
-        end = line.find(_NEXT, at)
-        if end < 0:
-            end = line.rfind(b"}", at, line.rfind(b"]"))
-        oid_at = line.find(_OID, at, end)
-        if start < 0 or oid_at < 0:
-            raise FormatError(f"an order status cannot be read: {line[at : at + 300]!r}")
-        found[int(line[oid_at + len(_OID) : line.find(b",", oid_at)])] = line[start + 1 : end + 1]
-        at = line.find(_TRIGGERED, end)
+    try:
+        for event in orjson.loads(line)["events"]:
+            order = event["order"]
+            if event["status"] == "triggered" or (event["status"] == "open" and not order["isTrigger"]):
+                found[order["oid"]] = orjson.dumps(event)[1:]
+    except (orjson.JSONDecodeError, KeyError, TypeError) as exc:
+        raise FormatError(f"order statuses cannot be read: {exc!r} in {line[:200]!r}") from exc
     return found
 
 

@@ -136,3 +136,11 @@ def test_a_line_in_another_spelling_is_not_taken_for_one_without_orders() -> Non
     assert is_readable(line([status("open", 1)]))
     assert not is_readable(line([]).replace(b"[]", b'[{"Status":"open"}]'))
     assert not is_readable(line([status("open", 1)]).replace(b'":"', b'": "'))
+
+
+@given(events)
+def test_fields_in_another_order_are_read_by_way_of_json(each: list[dict[str, Any]]) -> None:
+    plain = {oid: attributes_of(text) for oid, text in opening_statuses(line(each)).items()}
+    for event in each:
+        event["order"] = dict(sorted(event["order"].items()))
+    assert {oid: attributes_of(text) for oid, text in opening_statuses(line(each)).items()} == plain

@@ -30,7 +30,7 @@ _FIRST = Struct(">HBBBIBI")
 _FRAME = Struct(">HBBBI")
 _PREFIX_BYTES = 5
 _DATA = 0
-_CAN_SEND = frozenset({StreamState.OPEN, StreamState.HALF_CLOSED_REMOTE})
+_OPEN, _ANSWERING = StreamState.OPEN, StreamState.HALF_CLOSED_REMOTE
 
 
 class FrameWriter:
@@ -58,7 +58,7 @@ class FrameWriter:
             size > h2.outbound_flow_control_window
             or size > window.outbound_flow_control_window
             or not self._connection.write_ready.is_set()
-            or self._state.state not in _CAN_SEND
+            or ((state := self._state.state) is not _ANSWERING and state is not _OPEN)
             or self._transport.is_closing()
             or self._is_shaped
         ):

@@ -25,7 +25,7 @@ STALL_SECONDS = 10.0
 class Subscriber:
     """Sends what its subscription has, until that is finished or the peer has gone.
 
-    While it waits for news, the publisher writes its messages directly (``frames.py``). Only what
+    Unless it is sending, the publisher writes its messages directly (``frames.py``). Only what
     cannot be written at once is sent by its task: snapshots, notices, and what waits because the
     peer reads slower than the market moves. ``heartbeat`` makes a heartbeat's message, sent when
     nothing else was for ``heartbeat_seconds`` (0: never).
@@ -38,10 +38,9 @@ class Subscriber:
     _frames: FrameWriter = field(init=False)
     _news: asyncio.Future[None] | None = None
     _timer: asyncio.TimerHandle | None = None
-    _has_sent: bool = False
+    _sent_before: int = 0
     _is_heartbeat_due: bool = False
     _task: asyncio.Task[Any] | None = None
-    _is_sending: bool = False
     _progress: int = -1
     _progress_time: float = 0.0
     _cut: str = ""
@@ -49,21 +48,12 @@ class Subscriber:
     def follow(self, subscription: Subscription) -> None:
         """Take messages from this subscription; called once, before ``run``."""
         self.subscription = subscription
-        subscription.write = self._write
 
     def wake(self) -> None:
         """There is something to take. Called by the publisher."""
         news = self._news
         if news is not None and not news.done():
-            self.subscription.is_idle = False
             news.set_result(None)
-
-    def _write(self, body: bytes) -> bool:
-        """Write a message from the publisher's call; False if it has to wait."""
-        if self._frames.write(body):
-            self._has_sent = True
-            return True
-        return False
 
     async def run(self) -> None:
         """Send until the subscription is finished; raises the status the stream ends with."""
@@ -71,6 +61,8 @@ class Subscriber:
         subscription = self.subscription
         await self.stream.send_initial_metadata()
         self._frames = FrameWriter(self.stream)
+        subscription.write = self._frames.write
+        subscription.is_idle = True
         try:
             await self._send_all()
         except asyncio.CancelledError:
@@ -90,15 +82,17 @@ class Subscriber:
         subscription = self.subscription
         while True:
             message = subscription.take()
-            if message is None and self._is_heartbeat_due:
+            is_heartbeat = message is None and self._is_heartbeat_due
+            if is_heartbeat:
                 message = self.heartbeat()
             if message is not None:
                 self._is_heartbeat_due = False
-                self._has_sent = True
                 if not self._frames.write(message):
-                    self._is_sending = True
+                    subscription.is_idle = False
                     await self.stream.send_message(message)
-                    self._is_sending = False
+                    subscription.is_idle = True
+                if is_heartbeat:
+                    self._sent_before = self._bytes_sent()  # it breaks no silence
                 # Let others run between two messages, and let a connection that was lost end this.
                 await asyncio.sleep(0)
             elif subscription.is_finished:
@@ -110,8 +104,8 @@ class Subscriber:
         loop = asyncio.get_running_loop()
         self._news = loop.create_future()
         if self.heartbeat_seconds and self._timer is None:
+            self._sent_before = self._bytes_sent()
             self._timer = loop.call_later(self.heartbeat_seconds, self._heartbeat_may_be_due)
-        self.subscription.is_idle = True
         await self._news
         self._news = None
 
@@ -119,15 +113,16 @@ class Subscriber:
         """A heartbeat's time has passed: if anything was sent meanwhile, wait that long again."""
         loop = asyncio.get_running_loop()
         self._timer = loop.call_later(self.heartbeat_seconds, self._heartbeat_may_be_due)
-        if not self._has_sent:
+        sent = self._bytes_sent()
+        if sent == self._sent_before:
             self._is_heartbeat_due = True
             self.wake()
-        self._has_sent = False
+        self._sent_before = sent
 
     def check_progress(self, now: float) -> None:
         """End the stream if its peer has taken nothing for STALL_SECONDS; called every second."""
-        sent = self.stream._stream.data_sent  # noqa: SLF001 - how far a message got is told nowhere else
-        if not self._is_sending or sent != self._progress:
+        sent = self._bytes_sent()
+        if self.subscription.is_idle or sent != self._progress:
             self._progress = sent
             self._progress_time = now
         elif now - self._progress_time > STALL_SECONDS:
@@ -136,3 +131,6 @@ class Subscriber:
             self._cut = f"nothing was read for {STALL_SECONDS:.0f} s"
             if self._task is not None:
                 self._task.cancel()
+
+    def _bytes_sent(self) -> int:
+        return self.stream._stream.data_sent  # noqa: SLF001 - how far a message got is told nowhere else
