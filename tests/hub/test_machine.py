@@ -84,7 +84,6 @@ class Machine(RuleBasedStateMachine):
 
     def wake(self) -> None:
         self.woken = True
-        self.subscription.is_idle = False
 
     def write(self, body: bytes) -> bool:
         """What a server does when its peer's window is open, or is not."""
@@ -157,13 +156,13 @@ class Machine(RuleBasedStateMachine):
         for _ in range(count):
             message = self.subscription.take()
             if message is None:
-                self.subscription.is_idle = True
                 break
             self.client.receive(message)
 
-    @rule(can_write=st.booleans())
-    def open_or_shut_the_window(self, can_write: bool) -> None:
+    @rule(can_write=st.booleans(), is_idle=st.booleans())
+    def open_or_shut_the_window(self, can_write: bool, is_idle: bool) -> None:
         self.can_write = can_write
+        self.subscription.is_idle = is_idle
 
     @rule()
     def notify(self) -> None:

@@ -613,6 +613,48 @@ def test_a_subscriber_that_keeps_up_is_written_to_from_the_publishers_call(
     assert client.held["A"].position == (topic.topic.epoch, 5)
 
 
+@pytest.mark.parametrize("contract", EVERY)
+def test_what_waits_for_its_servers_turn_is_written_by_the_next_block(
+    stage: Stage, contract: Contract
+) -> None:
+    topic = stage.topic(style="whole" if contract is Contract.CONFLATE else "delta")
+    subscription, client = stage.subscribe(contract, topic)
+    drain(subscription, client)
+    for value in (1, 2):  # nothing can be written directly yet
+        stage.block(topic, value=value)
+    assert subscription.waiting[0]
+
+    def write(body: bytes) -> bool:
+        client.receive(body)
+        return True
+
+    subscription.write = write
+    subscription.is_idle = True
+    stage.block(topic, value=3)
+    assert subscription.waiting == (0, 0)
+    assert client.held["A"].state == {"a": 3}
+    assert subscription.take() is None
+    assert client.held["A"].position == (topic.topic.epoch, 3)
+
+
+def test_those_that_keep_up_are_written_to_before_the_slow(stage: Stage) -> None:
+    topic = stage.topic()
+    order: list[str] = []
+
+    def write(_body: bytes) -> bool:
+        order.append("fast")
+        return True
+
+    slow, slow_client = stage.subscribe(Contract.RESYNC, topic)
+    fast, fast_client = stage.subscribe(Contract.RESYNC, topic)
+    drain(slow, slow_client)
+    drain(fast, fast_client)
+    slow.wake = lambda: order.append("slow")
+    fast.write, fast.is_idle = write, True
+    stage.block(topic, value=1)
+    assert order == ["fast", "slow"]
+
+
 def test_a_crowd_that_comes_at_once_shares_one_snapshot_and_gets_what_came_since(stage: Stage) -> None:
     topic = stage.topic(snapshot_lag=5)
     for number in range(4):
