@@ -167,8 +167,8 @@ async def compare_all(report: Report, counts: Sequence[int], seconds: float, rou
 @click.option(
     "--subscribers", "counts", type=click.IntRange(min=1), multiple=True, help="Default: 10 50 200 1000."
 )
-@click.option("--seconds", type=click.FloatRange(min=0.1), default=4.0, show_default=True, help="Of a round.")
-@click.option("--rounds", type=click.IntRange(min=1), default=3, show_default=True)
+@click.option("--seconds", type=click.FloatRange(min=0.1), default=2.0, show_default=True, help="Of a round.")
+@click.option("--rounds", type=click.IntRange(min=1), default=6, show_default=True)
 @click.option("--books", is_flag=True, help="Measure books at mainnet load instead.")
 @click.option("--stuck", is_flag=True, help="Measure what stuck subscribers do instead.")
 @click.option("--load", default="mainnet", hidden=True)
