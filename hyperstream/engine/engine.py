@@ -10,6 +10,7 @@ import structlog
 import trio
 from attrs import define, field, frozen
 
+from hyperstream.engine.collector import IdleCollector
 from hyperstream.engine.live_market import LiveMarket
 from hyperstream.engine.markets import Markets
 from hyperstream.engine.order_level import OrderLevel
@@ -83,6 +84,7 @@ class Engine:
     events: int = 0
     trades: int = 0
     _fill_height: int = 0
+    _collector: IdleCollector = field(factory=IdleCollector)
     _ready: trio.Event = field(factory=trio.Event)
     _order_level: OrderLevel = field(init=False)
     _markets: Markets = field(init=False)
@@ -107,14 +109,20 @@ class Engine:
     async def run(self, items: trio.MemoryReceiveChannel[NodeItem]) -> None:
         """Apply what the source hands over until its channel is closed and empty."""
         async with items:
-            async for item in items:
-                await self._apply_all([item, *_waiting(items)])
+            while batch := await _receive_all(items):
+                await self._apply_all(batch)
+                if not items.statistics().current_buffer_used:
+                    self._collector.rest()
 
     async def _apply_all(self, items: list[NodeItem]) -> None:
-        """Apply what has come, statuses last: they are the most work and the least urgent."""
+        """Apply what has come, statuses last: they are the most work and the least urgent.
+
+        Empties the list: a block is freed when it has been applied, not when the next one comes.
+        """
         items.sort(key=lambda item: isinstance(item, StatusBlock))
-        for item in items:
-            self.apply(item)
+        items.reverse()
+        while items:
+            self.apply(items.pop())
             await trio.lowlevel.checkpoint()
 
     async def tick(self) -> None:
@@ -334,11 +342,14 @@ class Engine:
         )
 
 
-def _waiting(items: trio.MemoryReceiveChannel[NodeItem]) -> list[NodeItem]:
-    """What else is in the channel now."""
-    waiting = []
+async def _receive_all(items: trio.MemoryReceiveChannel[NodeItem]) -> list[NodeItem]:
+    """Wait for the next item; returns it and what else is in the channel, nothing at its end."""
+    try:
+        received = [await items.receive()]
+    except trio.EndOfChannel:
+        return []
     try:
         while True:
-            waiting.append(items.receive_nowait())
+            received.append(items.receive_nowait())
     except (trio.WouldBlock, trio.EndOfChannel):
-        return waiting
+        return received

@@ -60,10 +60,13 @@ class Follower:
                 items = reader.feed(batch) if batch is not None else reader.flush()
                 read_at = trio.current_time()
                 quiet_at = read_at + self.quiet_seconds if reader.has_open_block else math.inf
-                for item in items:
-                    await self.items.send(item)
                 if not items:  # a megabyte of rejections hands on nothing: let the others run
                     await trio.lowlevel.checkpoint()
+                # Nothing here may keep a block alive: freeing its thousand events would fall
+                # between the next block's reading and its application.
+                del batch
+                while items:
+                    await self.items.send(items.pop(0))
 
     async def _give_way(self) -> None:
         """Let the other sources' lines, which came at the same time, go all the way first."""
