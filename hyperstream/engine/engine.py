@@ -112,7 +112,7 @@ class Engine:
             while batch := await _receive_all(items):
                 await self._apply_all(batch)
                 if not items.statistics().current_buffer_used:
-                    self._collector.rest()
+                    self.rest()
 
     async def _apply_all(self, items: list[NodeItem]) -> None:
         """Apply what has come, statuses last: they are the most work and the least urgent.
@@ -124,6 +124,10 @@ class Engine:
         while items:
             self.apply(items.pop())
             await trio.lowlevel.checkpoint()
+
+    def rest(self) -> None:
+        """Nothing waits to be applied: do what else has to be done now and then."""
+        self._collector.rest()
 
     async def tick(self) -> None:
         """What time alone brings about: giving up on late statuses, dropping unused topics."""
