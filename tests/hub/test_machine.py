@@ -75,6 +75,8 @@ class Machine(RuleBasedStateMachine):
         for symbol, held in self.client.held.items():
             held.told.clear()
             held.is_current = held.is_current and symbol in resume
+            if held.style == "plain" and symbol not in resume:
+                held.position = None  # it begins anew, wherever the topic stands by then
         self.told = {symbol: [] for symbol in self.styles}
         self.subscription = self.hub.subscribe(self.contract, self.wire_format, self.wake, LIMITS)
         self.subscription.write = self.write
