@@ -144,6 +144,7 @@ class Subscription(ABC):
                 return
             self.gaps += 1
             cursor.preface.append(self.wire_format.gap(_restart_note(topic, resume)))
+            cursor.preface += [frame for sequence, frame in missed or () if not sequence]
         if topic.snapshots is not None:
             self.join(cursor)
             return
@@ -229,7 +230,7 @@ class Subscription(ABC):
                 if cursor.not_before > self._taken_number():
                     continue
                 # What a gap announces as lost must not come after it.
-                snapshot = cursor.topic.snapshot(may_lag=not cursor.missed_from)
+                snapshot = cursor.topic.snapshot(may_lag=not (cursor.missed_from or cursor.preface))
                 if snapshot is None and cursor.topic.snapshots is not None:
                     self.hub.mark(self)  # none can be made now: try again when a block has ended
                     continue
