@@ -87,7 +87,6 @@ class Subscription(ABC):
     gaps: int = 0
     _joining: dict[Cursor, None] = field(factory=dict)
     _is_snapshot_turn: bool = True
-    _resumed_bytes: int = 0
 
     @abstractmethod
     def accept(self, cursor: Cursor, frame: bytes, sequence: int) -> None:
@@ -137,31 +136,19 @@ class Subscription(ABC):
         topic.cursors.append(cursor)
         if resume is not None:
             missed = topic.since(resume.sequence) if resume.epoch == topic.epoch else None
-            if missed is not None and self._can_catch_up(topic, missed):
+            if missed is not None:
                 cursor.begin(None)
                 for sequence, frame in missed:
                     self.accept(cursor, frame, sequence)
                 return
             self.gaps += 1
             cursor.preface.append(self.wire_format.gap(_restart_note(topic, resume)))
-            cursor.preface += [frame for sequence, frame in missed or () if not sequence]
         if topic.snapshots is not None:
             self.join(cursor)
             return
         # There is nothing to wait for, and what is published while waiting would be lost.
         for frame in cursor.begin(None):
             self.accept(cursor, frame, 0)
-
-    def _can_catch_up(self, topic: Topic, missed: list[tuple[int, bytes]]) -> bool:
-        """Whether what was missed fits into half of the outbox, with what was resumed before it.
-
-        Where it does not, a snapshot serves better; a topic without snapshots has no choice.
-        """
-        size = self._resumed_bytes + sum(len(frame) for _, frame in missed)
-        if topic.snapshots is not None and size > self.limits.max_bytes // 2:
-            return False
-        self._resumed_bytes = size
-        return True
 
     def join(self, cursor: Cursor) -> None:
         """Give the cursor its turn to begin, once what waits of it has been taken."""

@@ -44,9 +44,7 @@ class Machine(RuleBasedStateMachine):
         self.hub = Hub(start_seconds=1)
         self.wire_format = ReadableFormat()
         self.topics = {
-            symbol: ToyTopic(
-                self.hub, self.wire_format, symbol, style, snapshot_lag=3 if style == "delta" else 0
-            )
+            symbol: ToyTopic(self.hub, self.wire_format, symbol, style, snapshot_lag=0)
             for symbol, style in self.styles.items()
         }
         self.value = 0

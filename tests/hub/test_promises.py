@@ -671,17 +671,3 @@ def test_a_crowd_that_comes_at_once_shares_one_snapshot_and_gets_what_came_since
         assert client.held["A"].position == (topic.topic.epoch, topic.topic.sequence)
     stage.block(topic, value=200)
     assert topic.topic.snapshot() is not shared, "too far behind: a new one is made"
-
-
-def test_a_resume_that_would_fill_the_outbox_begins_with_a_snapshot_instead(stage: Stage) -> None:
-    topic = stage.topic()
-    stage.block(topic)
-    start = ResumePoint("A", topic.topic.epoch, topic.topic.sequence)
-    for value in range(20):
-        stage.block(topic, value=value)
-    tight = OutboxLimits(max_messages=1000, max_bytes=600)
-    subscription, client = stage.subscribe(Contract.LOSSLESS, topic, limits=tight, resume=start)
-    kinds_told = kinds(events_of(drain(subscription, client)))
-    assert kinds_told[0] == "gap"
-    assert client.held["A"].state == topic.state
-    assert not subscription.cut
