@@ -29,13 +29,14 @@ class Cursor:
 
     ``missed_from`` is the first update a slow subscriber lost, until it has been told; everything
     after it is lost too, up to the next beginning. ``preface`` are frames to send before that.
-    ``epoch`` is the topic's at the last beginning, 0 until all of that was taken.
+    ``epoch`` is the topic's at the last beginning (``begun_epoch``), 0 until all of that was taken.
     ``final_sequence`` is where that epoch or the subscription ended. ``not_before`` is the number of
     the message that must have been taken before the cursor may begin anew, so that nothing old
     follows a snapshot. What is ``held`` with sequence 0 is a gap of the source, which has none.
     """
 
     __slots__ = (
+        "begun_epoch",
         "epoch",
         "final_sequence",
         "held",
@@ -55,6 +56,7 @@ class Cursor:
         self.topic = topic
         self.stage = Stage.WAITING
         self.epoch = 0
+        self.begun_epoch = 0
         self.missed_from = 0
         self.final_sequence = 0
         self.not_before = 0
@@ -131,7 +133,8 @@ class Cursor:
             self._hold_since(snapshot)
         frames += self.preface
         self.preface.clear()
-        self.epoch = self.topic.epoch if snapshot is None else 0
+        self.begun_epoch = self.topic.epoch
+        self.epoch = self.begun_epoch if snapshot is None else 0
         self.final_sequence = self.topic.sequence
         self.snapshot = snapshot
         self.next_frame = 0
@@ -152,11 +155,12 @@ class Cursor:
     def end(self) -> list[bytes]:
         """The snapshot has been sent; returns the frames that come behind it."""
         frames = [frame for frame, _ in self.held]
+        self.final_sequence = max(self.final_sequence, *(sequence for _, sequence in self.held), 0)
         self.held.clear()
         self.held_bytes = 0
         self.snapshot = None
         self.stage = Stage.LIVE
-        self.epoch = self.topic.epoch
+        self.epoch = self.begun_epoch  # not the topic's: that may have gone on without this cursor
         return frames
 
     def _gap(self) -> bytes:
