@@ -71,7 +71,7 @@ def key(name: str) -> None:
     \b
     Example:  hyperstream config key desk-1 >> /etc/hyperstream/keys.toml
     """
-    from hyperstream.servers.grpc.keys import key_entry, make_key
+    from hyperstream.servers.door.keys import key_entry, make_key
 
     text = make_key()
     click.echo(key_entry(name, text), nl=False)

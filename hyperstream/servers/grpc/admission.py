@@ -15,9 +15,9 @@ from attrs import define, field, frozen
 from grpclib.const import Status
 from grpclib.metadata import encode_grpc_message
 
+from hyperstream.servers.door.keys import ApiKey, KeyRing
+from hyperstream.servers.door.usage import Usage
 from hyperstream.servers.grpc.compression import ACCEPTED, GZIP, IDENTITY, accepts_gzip
-from hyperstream.servers.grpc.keys import ApiKey, KeyRing
-from hyperstream.servers.grpc.usage import Usage
 
 CONTENT_TYPE = "application/grpc"
 BEARER = "bearer "

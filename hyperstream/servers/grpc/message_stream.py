@@ -12,8 +12,8 @@ from grpclib.const import Status
 from grpclib.exceptions import GRPCError
 from grpclib.protocol import Buffer, Connection, Stream
 
+from hyperstream.servers.door.usage import Usage
 from hyperstream.servers.grpc.compression import GZIP, WORTH_BYTES, TooLongError, deflate, inflate
-from hyperstream.servers.grpc.usage import Usage
 
 _PREFIX = Struct(">?I")
 _Headers = list[tuple[str, str]]

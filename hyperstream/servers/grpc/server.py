@@ -28,9 +28,9 @@ from hyperstream.errors import ConfigurationError
 from hyperstream.hub.directory import MarketDirectory
 from hyperstream.hub.hub import Hub
 from hyperstream.hub.subscription import OutboxLimits
+from hyperstream.servers.door.keys import KeyRing
 from hyperstream.servers.grpc.codec import FrameCodec
 from hyperstream.servers.grpc.guarded_server import GuardedServer, ServerLimits
-from hyperstream.servers.grpc.keys import KeyRing
 from hyperstream.servers.grpc.library_logs import rare_records
 from hyperstream.servers.grpc.limits import make_descriptor_room
 from hyperstream.servers.grpc.orderbook_service import OrderbookService

@@ -15,7 +15,7 @@ from grpclib.health.v1 import health_pb2
 
 from hyperstream.config import GrpcSettings, ListenAddress, load
 from hyperstream.errors import ConfigurationError
-from hyperstream.servers.grpc.keys import key_entry
+from hyperstream.servers.door.keys import key_entry
 from hyperstream.v1 import orderbook_pb2
 
 from .raw_peer import PREFACE, HeaderWriter, decoded, frame, frames_in, request_headers, talk

@@ -8,8 +8,8 @@ from grpclib.const import Status
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hyperstream.servers.door.keys import KeyRing, key_entry
 from hyperstream.servers.grpc.admission import Admission, Admitted, Refusal
-from hyperstream.servers.grpc.keys import KeyRing, key_entry
 
 KEY = "hs_test"
 GOOD = {

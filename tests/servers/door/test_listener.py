@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import trio
 
-from hyperstream.servers.grpc.listener import accept_connections
+from hyperstream.servers.door.listener import accept_connections
 
 
 class _Reporting:

@@ -9,7 +9,7 @@ from click.testing import CliRunner
 
 from hyperstream.cli.config import command
 from hyperstream.errors import ConfigurationError
-from hyperstream.servers.grpc.keys import KeyLimits, KeyRing, key_entry, make_key, read_keys
+from hyperstream.servers.door.keys import KeyLimits, KeyRing, key_entry, make_key, read_keys
 
 
 def write(directory: Path, text: str) -> Path:

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hyperstream.servers.grpc.bucket import TokenBucket
+from hyperstream.servers.door.bucket import TokenBucket
 
 
 def test_a_burst_is_let_through_and_then_so_many_a_second() -> None:

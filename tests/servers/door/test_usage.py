@@ -1,7 +1,7 @@
 """What a key's calls use together is charged when they begin and given back when they end."""
 
-from hyperstream.servers.grpc.keys import KeyLimits
-from hyperstream.servers.grpc.usage import Usage
+from hyperstream.servers.door.keys import KeyLimits
+from hyperstream.servers.door.usage import Usage
 
 
 def test_calls_beyond_the_limit_are_refused_until_one_ends() -> None:
