@@ -4,31 +4,26 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable
-from typing import Any
 
 import structlog
 import trio
 from attrs import define, field, frozen
 
+from hyperstream.engine.book_level import BookLevel
 from hyperstream.engine.collector import IdleCollector
 from hyperstream.engine.live_market import LiveMarket
 from hyperstream.engine.markets import Markets
 from hyperstream.engine.order_level import OrderLevel
 from hyperstream.engine.recovery import Recovery
+from hyperstream.engine.tape import Tape
 from hyperstream.engine.topics import MarketFormats
 from hyperstream.hub.hub import Hub
-from hyperstream.market.book import Book, JournalEntry
-from hyperstream.market.order import Order
-from hyperstream.market.trades import Trade
-from hyperstream.market.updates import GAP_SOURCE, BlockStamp
-from hyperstream.wire.diffs import DiffApplier
-from hyperstream.wire.fills import pair_fills
+from hyperstream.market.updates import GAP_SOURCE
 from hyperstream.wire.node_blocks import (
     DiffBlock,
     FillBlock,
     HeightGap,
     InstrumentsListed,
-    NodeBlock,
     NodeItem,
     Position,
     RepairRequest,
@@ -83,12 +78,12 @@ class Engine:
     blocks: int = 0
     events: int = 0
     trades: int = 0
-    _fill_height: int = 0
     _collector: IdleCollector = field(factory=IdleCollector)
     _ready: trio.Event = field(factory=trio.Event)
     _order_level: OrderLevel = field(init=False)
     _markets: Markets = field(init=False)
-    _applier: DiffApplier = field(init=False)
+    _book_level: BookLevel = field(init=False)
+    _tape: Tape = field(init=False)
     _recovery: Recovery = field(init=False)
 
     def __attrs_post_init__(self) -> None:
@@ -101,7 +96,8 @@ class Engine:
             lambda: self._order_level.is_settled,
             self.counts,
         )
-        self._applier = DiffApplier(self._markets.books, self._markets.open_book, self._report)
+        self._book_level = BookLevel(self._markets, self._order_level, self.now_ns, self.counts)
+        self._tape = Tape(self._markets, self.now_ns, self.counts)
         self._recovery = Recovery(self._markets, self._order_level, self.now_ns, self.request_repair)
 
     # --- driving it ---
@@ -140,7 +136,7 @@ class Engine:
             self._recovery.request_repairs()
             if ticks % RETIRE_EVERY_TICKS == 0:
                 self._markets.retire_topics(now_ns)
-                self._check_unwatched()
+                self._book_level.check_unwatched()
             self.hub.flush()
 
     async def wait_ready(self) -> None:
@@ -178,84 +174,25 @@ class Engine:
 
     # --- blocks ---
 
-    def _stamp(self, block: NodeBlock) -> BlockStamp:
-        return BlockStamp(
-            block.height, block.block_time_ns, block.node_time_ns, block.read_time_ns, self.now_ns()
-        )
-
     def _apply_diffs(self, block: DiffBlock) -> None:
-        height, last = block.height, self._markets.stamp.height
-        if height < last or (height == last and not block.is_continuation):
+        if self._book_level.is_repeated(block):
             self.counts["repeated block"] += 1
             return
         self.positions["diffs"] = block.position
         self.blocks += 1
         self.events += len(block.events)
-        added: dict[int, Order] = {}
-        changes: list[tuple[LiveMarket, list[JournalEntry]]] = []
-        for events in self._followed_first(block.events):
-            touched: dict[str, Book] = {}
-            added |= self._applier.apply(events, touched)
-            stamp = self._markets.stamp = self._stamp(block)
-            self._publish(touched, stamp, changes)
-        self._order_level.add_block(self._markets.stamp, added, changes)
+        self._book_level.apply(block)
         self._recovery.block_applied(block)
         if not self.is_ready:
             self._declare_ready()
 
-    def _followed_first(self, events: list[dict[str, Any]]) -> list[list[dict[str, Any]]]:
-        """A block's diffs in one or two parts: those of markets that somebody follows come first.
-
-        Markets do not depend on each other, so subscribers need not wait for the books that
-        nobody looks at. Without followers, or with many, there is one part.
-        """
-        followed = self._markets.followed()
-        if not followed or 2 * len(followed) > len(self._markets.by_symbol):
-            return [events]
-        try:
-            first = [event for event in events if event["coin"] in followed]
-            return [first, [event for event in events if event["coin"] not in followed]]
-        except (KeyError, TypeError):
-            return [events]  # something unreadable is among them: the applier tells which
-
-    def _publish(
-        self,
-        touched: dict[str, Book],
-        stamp: BlockStamp,
-        changes: list[tuple[LiveMarket, list[JournalEntry]]],
-    ) -> None:
-        """Publish what changed in these books; adds their order-level changes to ``changes``."""
-        markets = self._markets.by_symbol
-        for symbol, book in touched.items():
-            market = markets[symbol]
-            if book.is_watched:
-                if book.is_crossed:
-                    self._report_crossed(book)
-                market.publish_book(stamp)
-            if book.journal:
-                changes.append((market, book.journal))
-                book.journal = []
-        self.hub.flush()
-
     def _apply_fills(self, block: FillBlock) -> None:
-        height, last = block.height, self._fill_height
-        if height < last or (height == last and not block.is_continuation):
+        if self._tape.is_repeated(block):
             self.counts["repeated fills"] += 1
             return
-        self._fill_height = height
         self.positions["fills"] = block.position
         self.trades += len(block.events) // 2
-        markets = self._markets.by_symbol
-        if not any(market.trades is not None for market in markets.values()):
-            return
-        stamp = self._stamp(block)
-        by_symbol: dict[str, list[Trade]] = {}
-        for trade in pair_fills(block.events, self._report_fill):
-            by_symbol.setdefault(trade.symbol, []).append(trade)
-        for symbol, trades in by_symbol.items():
-            market = self._markets.open(symbol)
-            if market is not None and market.trades is not None:
-                market.trades.publish(stamp, trades)
+        self._tape.apply(block)
 
     def _apply_gap(self, gap: HeightGap) -> None:
         missing = gap.last_missing - gap.first_missing + 1
@@ -270,29 +207,6 @@ class Engine:
             elif gap.source == "fills" and market.trades is not None:
                 topic = market.trades.topic
                 topic.tell_gap(market.gap(topic, GAP_SOURCE, f"missing blocks: {detail}"))
-
-    def _check_unwatched(self) -> None:
-        """Look for crossed books where nobody looks: to do so in each block would cost too much."""
-        for book in self._markets.books.values():
-            if not book.is_watched and book.is_crossed:
-                self._report_crossed(book)
-
-    def _report_crossed(self, book: Book) -> None:
-        detail = f"best bid at or above best ask after block {self._markets.stamp.height}"
-        self._report(book, "crossed book", detail)
-
-    def _report(self, book: Book | None, cause: str, detail: str) -> None:
-        """A contradiction between the node's diffs and a book."""
-        self.counts[cause] += 1
-        if book is not None:
-            self._markets.doubt(self._markets.by_symbol[book.symbol], cause, detail)
-        elif self.counts[cause] == 1:
-            log.warning("a diff names no market", cause=cause, detail=detail)
-
-    def _report_fill(self, detail: str) -> None:
-        self.counts["unreadable fill"] += 1
-        if self.counts["unreadable fill"] == 1:
-            log.warning("a fill cannot be read", detail=detail)
 
     # --- the directory of markets that servers use ---
 

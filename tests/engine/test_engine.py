@@ -266,7 +266,7 @@ def test_lost_fills_are_told_to_those_who_follow_trades_and_to_those_who_resume_
 
 async def test_tick_gives_up_on_late_statuses_and_asks_for_repairs(autojump_clock: MockClock) -> None:
     world = World(WITH_STATUSES)
-    world.engine.now_ns = lambda: int(trio.current_time() * SECOND_NS)
+    world.clock = lambda: int(trio.current_time() * SECOND_NS)
     follower = world.follow(open_market(world).orders_stream())
     follower.take()
     async with trio.open_nursery() as nursery:
@@ -285,7 +285,7 @@ async def test_unused_topics_retire_after_the_linger_and_resuming_then_restarts(
     autojump_clock: MockClock,
 ) -> None:
     world = World()
-    world.engine.now_ns = lambda: int(trio.current_time() * SECOND_NS)
+    world.clock = lambda: int(trio.current_time() * SECOND_NS)
     world.apply(diffs(1, new(1)))
     market = open_market(world)
     variant = BookVariant(5, Aggregation(2))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from attrs import define, field
@@ -38,9 +39,10 @@ class World:
 
     def __init__(self, started: SourceStarted = WITHOUT_STATUSES, **options: Any) -> None:
         self.time_ns = 1_000 * SECOND_NS
+        self.clock: Callable[[], int] = lambda: self.time_ns
         self.requests: list[RepairRequest] = []
         self.hub = Hub(start_seconds=1)
-        self.engine = Engine(self.hub, FORMATS, lambda: self.time_ns, self.requests.append, **options)
+        self.engine = Engine(self.hub, FORMATS, lambda: self.clock(), self.requests.append, **options)
         self.engine.apply(started)
 
     def apply(self, *items: NodeItem) -> None:
