@@ -29,6 +29,23 @@ class SnapshotError(HyperstreamError):
     """An L4 snapshot could not be had or used; asking again later may help."""
 
 
+class IndicatorError(HyperstreamError):
+    """An indicator was asked for that cannot be: names the field, and what it may be.
+
+    ``field`` is ``"name"``, ``"interval"``, ``"parameters"`` or ``"parameters.timeperiod"``;
+    ``reason`` is a sentence for whoever asked.
+    """
+
+    def __init__(self, field: str, reason: str) -> None:
+        super().__init__(f"{field}: {reason}")
+        self.field = field
+        self.reason = reason
+
+
+class IndicatorFault(HyperstreamError):
+    """One input of one indicator could not be computed; its state is as before and goes on from there."""
+
+
 class ServerUnavailable(HyperstreamError):
     """A hyperstream server could not be reached, or ended the stream without a status."""
 
