@@ -7,7 +7,7 @@ frame was read from the socket. These values are shared by everybody downstream 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from enum import Enum
 
 from attrs import define, frozen
@@ -28,11 +28,16 @@ class Channel(Enum):
     BOOK = "book"
     BARS = "bars"
     TICKER = "ticker"
+    MIDS = "mids"
 
 
 @frozen
 class FeedTopic:
-    """One stream of one market of one venue. ``detail`` is the interval of bars, the depth of a book."""
+    """One stream of one market of one venue. ``detail`` is the interval of bars, the depth of a book.
+
+    Intervals are spelled alike for all venues: ``1s 1m 3m 5m 15m 30m 1h 2h 4h 6h 8h 12h 1d 3d 1w 1M``.
+    The symbol of mids is Hyperliquid's dex, ``""`` for the main one.
+    """
 
     venue: str
     channel: Channel
@@ -93,7 +98,9 @@ class VenueTrade:
 class VenueBook:
     """A book after an update, best first, to the depth asked for: pairs of price and size.
 
-    Only books that are synchronised with the venue are told.
+    Only books that are synchronised with the venue are told. ``detail`` is that of the topic where a
+    venue has a stream for each depth (Bybit, Hyperliquid); elsewhere one book serves all depths and has
+    as many levels as the deepest topic asks for.
     """
 
     venue: str
@@ -103,6 +110,7 @@ class VenueBook:
     update_id: int
     event_time_ns: int
     receive_time_ns: int
+    detail: str = ""
 
 
 @define(eq=False)
@@ -137,6 +145,16 @@ class Ticker:
     funding_rate: str
     open_interest: str
     event_time_ns: int
+    receive_time_ns: int
+
+
+@define(eq=False)
+class VenueMids:
+    """The mid prices of many markets at once, by symbol; ``group`` is Hyperliquid's dex, ``""`` the main one."""
+
+    venue: str
+    group: str
+    mids: Mapping[str, str]
     receive_time_ns: int
 
 
@@ -199,6 +217,7 @@ FeedItem = (
     | VenueBook
     | VenueBar
     | Ticker
+    | VenueMids
     | VenueFrame
     | FeedGap
     | FeedStatus
