@@ -46,6 +46,24 @@ class IndicatorFault(HyperstreamError):
     """One input of one indicator could not be computed; its state is as before and goes on from there."""
 
 
+class NoLongerKept(HyperstreamError):
+    """The newest value of a market is not kept any more: nobody wants it, or the daemon ends."""
+
+
+class SelectionError(HyperstreamError):
+    """Something a price stream was asked for cannot be had.
+
+    ``status_name`` is gRPC's name of why (``"NOT_FOUND"``), ``field`` the part of the selection that is
+    wrong (``"symbol"``), empty if none is, and ``reason`` a sentence that says what to do.
+    """
+
+    def __init__(self, status_name: str, field: str, reason: str) -> None:
+        super().__init__(f"{field}: {reason}" if field else reason)
+        self.status_name = status_name
+        self.field = field
+        self.reason = reason
+
+
 class ServerUnavailable(HyperstreamError):
     """A hyperstream server could not be reached, or ended the stream without a status."""
 
@@ -60,3 +78,53 @@ class RpcError(HyperstreamError):
         super().__init__(f"{status_name}: {message}")
         self.status_name = status_name
         self.message = message
+
+
+class SocketError(HyperstreamError):
+    """Base of what a WebSocket connection (`hyperstream.sockets`) raises."""
+
+
+class ConnectFailed(SocketError):
+    """A connection could not be made. Retried under the reconnect strategy; never ends the process.
+
+    ``kind`` is one of `hyperstream.sockets.FailureKind`; ``status`` is the HTTP status where the peer
+    answered with one; ``retry_after_seconds`` is what it asked us to wait.
+    """
+
+    def __init__(
+        self, kind: str, detail: str, *, status: int | None = None, retry_after_seconds: float | None = None
+    ) -> None:
+        super().__init__(f"{kind}: {detail}")
+        self.kind = kind
+        self.detail = detail
+        self.status = status
+        self.retry_after_seconds = retry_after_seconds
+
+
+class ConnectionLost(SocketError):
+    """There is no connection, or it went away, before what was asked had been done."""
+
+
+class CommandTimedOut(SocketError):
+    """The peer did not answer a command within its deadline."""
+
+
+class CommandRefused(SocketError):
+    """The peer answered a command with a refusal; ``reason`` is its sentence."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"the peer refused the command: {reason}")
+        self.reason = reason
+
+
+class SubscriptionRefused(SocketError):
+    """The peer refused a subscription; ``key`` names it and ``reason`` is the peer's sentence."""
+
+    def __init__(self, key: object, reason: str) -> None:
+        super().__init__(f"subscription {key!r} was refused: {reason}")
+        self.key = key
+        self.reason = reason
+
+
+class TopicError(HyperstreamError):
+    """A venue has no such topic: the message names the nearest, or what there is to choose from."""
