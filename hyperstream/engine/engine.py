@@ -18,7 +18,6 @@ from hyperstream.engine.recovery import Recovery
 from hyperstream.engine.tape import Tape
 from hyperstream.engine.topics import MarketFormats
 from hyperstream.hub.hub import Hub
-from hyperstream.market.updates import GAP_SOURCE
 from hyperstream.wire.node_blocks import (
     DiffBlock,
     FillBlock,
@@ -204,9 +203,8 @@ class Engine:
         for market in self._markets.by_symbol.values():
             if gap.source == "diffs":
                 self._markets.doubt(market, "missing blocks", detail)
-            elif gap.source == "fills" and market.trades is not None:
-                topic = market.trades.topic
-                topic.tell_gap(market.gap(topic, GAP_SOURCE, f"missing blocks: {detail}"))
+            elif gap.source == "fills":
+                market.tell_trades_gap(f"missing blocks: {detail}")
 
     # --- the directory of markets that servers use ---
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from typing import TypeVar
 
 from attrs import define, field
 
@@ -17,8 +18,9 @@ from hyperstream.hub.directory import BookVariant
 from hyperstream.hub.hub import Hub
 from hyperstream.hub.topic import Topic, WireFormat
 from hyperstream.market.aggregation import AggregatedSide, Aggregation
-from hyperstream.market.book import Book
+from hyperstream.market.book import Book, JournalEntry
 from hyperstream.market.order import Order
+from hyperstream.market.trades import Trade
 from hyperstream.market.updates import (
     GAP_RESYNC,
     GAP_SOURCE,
@@ -30,6 +32,9 @@ from hyperstream.market.window import AnySide
 from hyperstream.wire.node_blocks import Instrument
 
 LINGER_NS = 30_000_000_000
+
+_Key = TypeVar("_Key")
+_AnyTopic = TypeVar("_AnyTopic", BookTopic, BboTopic, TradesTopic, OrdersTopic)
 
 
 @define(eq=False)
@@ -49,10 +54,10 @@ class LiveMarket:
     chunk_orders: int
     doubt: str = ""
     instrument: Instrument | None = None
-    books: dict[BookVariant, BookTopic] = field(factory=dict)
-    bbo: BboTopic | None = None
-    trades: TradesTopic | None = None
-    orders: OrdersTopic | None = None
+    books: dict[tuple[BookVariant, WireFormat], BookTopic] = field(factory=dict)
+    bbos: dict[WireFormat, BboTopic] = field(factory=dict)
+    tapes: dict[WireFormat, TradesTopic] = field(factory=dict)
+    orders: dict[WireFormat, OrdersTopic] = field(factory=dict)
     _aggregated: dict[Aggregation, tuple[AggregatedSide, AggregatedSide]] = field(factory=dict)
 
     @property
@@ -105,42 +110,73 @@ class LiveMarket:
             for sides in self._aggregated.values():
                 for side in sides:
                     side.touched.clear()
-        if self.bbo is not None:
-            self.bbo.publish(stamp)
+        for bbo in self.bbos.values():
+            bbo.publish(stamp)
         bids.touched.clear()
         asks.touched.clear()
 
-    def book_stream(self, variant: BookVariant) -> Topic:
+    def publish_trades(self, stamp: BlockStamp, trades: list[Trade]) -> None:
+        """Publish a block's trades."""
+        for tape in self.tapes.values():
+            tape.publish(stamp, trades)
+
+    def publish_orders(
+        self,
+        stamp: BlockStamp,
+        entries: list[JournalEntry],
+        statuses: dict[int, str],
+        late: list[Order],
+        events: Sequence[bytes] = (),
+    ) -> None:
+        """Publish a block's changes of the orders (see OrdersDelta)."""
+        for orders in self.orders.values():
+            orders.publish(stamp, entries, statuses, late, events)
+
+    @property
+    def passes_statuses(self) -> bool:
+        """Whether anybody wants the node's own order statuses, those of rejected orders included."""
+        return any(orders.passes_statuses for orders in self.orders.values())
+
+    def book_stream(self, variant: BookVariant, wire_format: WireFormat | None = None) -> Topic:
         """The topic of a variant of the book."""
         self.book.watch()
-        found = self.books.get(variant)
+        spelling = wire_format or self.formats.orderbook
+        found = self.books.get((variant, spelling))
         if found is None:
-            topic = self._topic(self.formats.orderbook)
-            found = self.books[variant] = BookTopic(self, variant, topic)
+            topic = self._topic(spelling)
+            found = self.books[variant, spelling] = BookTopic(self, variant, topic)
             topic.snapshots = found
         return found.topic
 
-    def bbo_stream(self) -> Topic:
+    def bbo_stream(self, wire_format: WireFormat | None = None) -> Topic:
         """The topic of the best prices."""
         self.book.watch()
-        if self.bbo is None:
-            self.bbo = BboTopic(self, self._topic(self.formats.bbo))
-            self.bbo.topic.snapshots = self.bbo
-        return self.bbo.topic
+        spelling = wire_format or self.formats.bbo
+        found = self.bbos.get(spelling)
+        if found is None:
+            found = self.bbos[spelling] = BboTopic(self, self._topic(spelling))
+            found.topic.snapshots = found
+        return found.topic
 
-    def trades_stream(self) -> Topic:
+    def trades_stream(self, wire_format: WireFormat | None = None) -> Topic:
         """The topic of the trades."""
-        if self.trades is None:
-            self.trades = TradesTopic(self, self._topic(self.formats.trades))
-        return self.trades.topic
+        spelling = wire_format or self.formats.trades
+        found = self.tapes.get(spelling)
+        if found is None:
+            found = self.tapes[spelling] = TradesTopic(self, self._topic(spelling))
+        return found.topic
 
-    def orders_stream(self) -> Topic:
+    def orders_stream(self, wire_format: WireFormat | None = None, *, passes_statuses: bool = False) -> Topic:
         """The topic of the orders; from now on the book keeps a journal for it."""
-        if self.orders is None:
-            self.orders = OrdersTopic(self, self._topic(self.formats.orders), self.chunk_orders)
-            self.orders.topic.snapshots = self.orders
-            self.book.journal = []
-        return self.orders.topic
+        spelling = wire_format or self.formats.orders
+        found = self.orders.get(spelling)
+        if found is None:
+            found = OrdersTopic(self, self._topic(spelling), self.chunk_orders, passes_statuses)
+            found.topic.snapshots = found
+            if not self.orders:
+                self.book.journal = []
+            self.orders[spelling] = found
+        return found.topic
 
     def _topic(self, wire_format: WireFormat) -> Topic:
         return Topic(self.name, wire_format, self.hub.next_epoch(), last_used_ns=self.stamp.publish_time_ns)
@@ -148,22 +184,22 @@ class LiveMarket:
     @property
     def has_topics(self) -> bool:
         """Whether anybody asked for anything of this market lately."""
-        return bool(self.books or self.bbo or self.trades or self.orders)
+        return bool(self.books or self.bbos or self.tapes or self.orders)
 
     def topics(self) -> Iterator[Topic]:
         """All topics there are."""
         yield from self.book_topics()
-        if self.trades is not None:
-            yield self.trades.topic
+        for tape in self.tapes.values():
+            yield tape.topic
 
     def book_topics(self) -> Iterator[Topic]:
         """The topics that depend on the book."""
         for book in self.books.values():
             yield book.topic
-        if self.bbo is not None:
-            yield self.bbo.topic
-        if self.orders is not None:
-            yield self.orders.topic
+        for bbo in self.bbos.values():
+            yield bbo.topic
+        for orders in self.orders.values():
+            yield orders.topic
 
     def doubt_because(self, reason: str) -> None:
         """The book may be wrong from here on: say so to everybody who follows it."""
@@ -171,19 +207,24 @@ class LiveMarket:
         for topic in self.book_topics():
             topic.tell_gap(self.gap(topic, GAP_SOURCE, reason))
 
+    def tell_trades_gap(self, reason: str) -> None:
+        """Trades are missing: say so to everybody who follows them."""
+        for tape in self.tapes.values():
+            tape.topic.tell_gap(self.gap(tape.topic, GAP_SOURCE, reason))
+
     def replace_book(self, book: Book, reason: str) -> None:
         """Trust this book from now on; every follower is told and gets a snapshot of it."""
-        if self.orders is not None:
+        if self.orders:
             book.journal = []
         self.book = book
         self.doubt = ""
-        if self.books or self.bbo is not None:
+        if self.books or self.bbos:
             book.watch()
         self._aggregated.clear()
         for variant in self.books.values():
             variant.reset()
-        if self.bbo is not None:
-            self.bbo.reset()
+        for bbo in self.bbos.values():
+            bbo.reset()
         for topic in self.book_topics():
             topic.restart(self.hub.next_epoch(), self.gap(topic, GAP_RESYNC, reason))
 
@@ -197,17 +238,18 @@ class LiveMarket:
             if topic.cursors:
                 topic.last_used_ns = now_ns
         oldest_ns = now_ns - LINGER_NS
-        self.books = {
-            variant: book for variant, book in self.books.items() if book.topic.last_used_ns > oldest_ns
-        }
-        used = {variant.aggregation for variant in self.books}
+        self.books = _used_since(oldest_ns, self.books)
+        self.bbos = _used_since(oldest_ns, self.bbos)
+        self.tapes = _used_since(oldest_ns, self.tapes)
+        self.orders = _used_since(oldest_ns, self.orders)
+        used = {variant.aggregation for variant, _ in self.books}
         self._aggregated = {key: sides for key, sides in self._aggregated.items() if key in used}
-        if self.bbo is not None and self.bbo.topic.last_used_ns <= oldest_ns:
-            self.bbo = None
-        if self.trades is not None and self.trades.topic.last_used_ns <= oldest_ns:
-            self.trades = None
-        if self.orders is not None and self.orders.topic.last_used_ns <= oldest_ns:
-            self.orders = None
+        if not self.orders:
             self.book.journal = None
-        if not self.books and self.bbo is None:
+        if not self.books and not self.bbos:
             self.book.unwatch()
+
+
+def _used_since(oldest_ns: int, topics: dict[_Key, _AnyTopic]) -> dict[_Key, _AnyTopic]:
+    """Those of the topics that had a subscriber after that."""
+    return {key: topic for key, topic in topics.items() if topic.topic.last_used_ns > oldest_ns}

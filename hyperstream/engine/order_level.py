@@ -24,7 +24,7 @@ from hyperstream.market.book import ADDED, Book, JournalEntry
 from hyperstream.market.order import Order
 from hyperstream.market.updates import BlockStamp
 from hyperstream.wire.node_blocks import StatusBlock
-from hyperstream.wire.statuses import is_readable, leaving_statuses, opening_statuses
+from hyperstream.wire.statuses import is_readable, leaving_statuses, opening_statuses, statuses_of
 
 log = structlog.get_logger("hyperstream.engine")
 
@@ -43,10 +43,15 @@ class PendingBlock:
 
 @define(eq=False)
 class Told:
-    """What the statuses of a block told: how orders opened, as bytes, and why others left; by oid."""
+    """What the statuses of a block told: how orders opened, as bytes, and why others left; by oid.
+
+    ``events`` are all statuses of the markets whose followers get them as the node wrote them; each
+    is handed on once.
+    """
 
     opening: dict[int, bytes] = field(factory=dict)
     leaving: dict[int, str] = field(factory=dict)
+    events: dict[str, list[bytes]] = field(factory=dict)
 
 
 @define(eq=False)
@@ -88,7 +93,7 @@ class OrderLevel:
         """A block's diffs were applied: its changes go out once its statuses are here."""
         block = PendingBlock(stamp, added, changes)
         if not self._expects_statuses:
-            self._publish(block, {})
+            self._publish(block, Told())
             return
         self._pending.append(block)
         height = stamp.height
@@ -123,22 +128,36 @@ class OrderLevel:
         if height >= self._joined_height:
             self._joined, self._joined_height = told, height
         self._publish_before(height)
+        stamp: BlockStamp | None = None
         for block in reversed(self._published):
             if block.stamp.height < height:
                 break
             if block.stamp.height == height:
+                stamp = block.stamp
                 self._tell_late(block, self._attach(block, told.opening))
         else:
             if len(self._published) == MAX_REMEMBERED_BLOCKS:
                 self.counts["statuses too late"] += 1
         while self._pending and self._pending[0].stamp.height == height:
             block = self._pending.popleft()
+            stamp = block.stamp
             self._attach(block, told.opening)
-            self._publish(block, told.leaving)
+            self._publish(block, told)
+        if told.events and stamp is not None:
+            self._pass_on(stamp, told)
+
+    def _pass_on(self, stamp: BlockStamp, told: Told) -> None:
+        """Hand on the statuses of markets whose orders the block did not change, or had changed before."""
+        for market in self.all_markets():
+            events = told.events.pop(market.symbol, None)
+            if events:
+                market.publish_orders(stamp, [], {}, [], events)
+        told.events.clear()
 
     def _read(self, statuses: StatusBlock, told: Told) -> None:
         """Add what these lines tell. Why orders left is of use only to who follows them."""
-        wants_leaving = any(market.orders is not None for market in self.all_markets())
+        followed = [market for market in self.all_markets() if market.orders]
+        passed = {market.symbol for market in followed if market.passes_statuses}
         for line in statuses.lines:
             try:
                 opening = opening_statuses(line)
@@ -146,8 +165,10 @@ class OrderLevel:
                     told.opening.update(opening)
                 elif not is_readable(line):
                     raise FormatError(f"no order status in {line[:200]!r}")
-                if wants_leaving:
+                if followed:
                     told.leaving.update(leaving_statuses(line))
+                for symbol, events in statuses_of(line, passed).items():
+                    told.events.setdefault(symbol, []).extend(events)
             except (FormatError, ValueError) as exc:
                 if not self.counts["unreadable statuses"]:
                     log.warning("order statuses cannot be read", height=statuses.height, error=str(exc))
@@ -186,25 +207,24 @@ class OrderLevel:
             return
         self.counts["late statuses"] += len(orders)
         for market in self.all_markets():
-            if market.orders is not None:
+            if market.orders:
                 late = [order for order in orders if market.holds(order)]
                 if late:
-                    market.orders.publish(block.stamp, [], {}, late)
+                    market.publish_orders(block.stamp, [], {}, late)
 
-    def _publish(self, block: PendingBlock, leaving: dict[int, str]) -> None:
+    def _publish(self, block: PendingBlock, told: Told) -> None:
         self._published.append(block)
         for market, entries in block.changes:
-            if market.orders is not None:
-                market.orders.publish(block.stamp, entries, leaving, [])
+            market.publish_orders(block.stamp, entries, told.leaving, [], told.events.pop(market.symbol, ()))
 
     def _publish_before(self, height: int) -> None:
         """Publish what waits for statuses of lower heights: they have none, or lost them."""
         while self._pending and self._pending[0].stamp.height < height:
-            self._publish(self._pending.popleft(), {})
+            self._publish(self._pending.popleft(), Told())
 
     def _publish_all(self) -> None:
         while self._pending:
-            self._publish(self._pending.popleft(), {})
+            self._publish(self._pending.popleft(), Told())
 
     def give_up_waiting(self, now_ns: int) -> None:
         """Publish what has waited longer than ``patience_ns`` for its statuses."""
@@ -215,7 +235,7 @@ class OrderLevel:
                     height=self._pending[0].stamp.height,
                 )
             self.counts["statuses overdue"] += 1
-            self._publish(self._pending.popleft(), {})
+            self._publish(self._pending.popleft(), Told())
 
     def replace_book(self, market: LiveMarket, book: Book) -> None:
         """The market gets another book: what waits of the old one is dropped.

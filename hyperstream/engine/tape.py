@@ -34,7 +34,7 @@ class Tape:
         """Publish the trades of a block that is not repeated, of markets whose trades are followed."""
         self.height = block.height
         markets = self.markets
-        if not any(market.trades is not None for market in markets.by_symbol.values()):
+        if not any(market.tapes for market in markets.by_symbol.values()):
             return
         stamp = BlockStamp(
             block.height, block.block_time_ns, block.node_time_ns, block.read_time_ns, self.now_ns()
@@ -44,8 +44,8 @@ class Tape:
             by_symbol.setdefault(trade.symbol, []).append(trade)
         for symbol, trades in by_symbol.items():
             market = markets.open(symbol)
-            if market is not None and market.trades is not None:
-                market.trades.publish(stamp, trades)
+            if market is not None:
+                market.publish_trades(stamp, trades)
 
     def _report(self, detail: str) -> None:
         self.counts["unreadable fill"] += 1

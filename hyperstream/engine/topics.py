@@ -5,7 +5,7 @@ Each joins a hub topic to the market's state. None exists before somebody asks f
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from attrs import define, field, frozen
@@ -173,18 +173,27 @@ class OrdersTopic:
     """Every order of a market. The snapshot comes in chunks, of one moment.
 
     ``is_settled`` of the market says whether the statuses of all blocks applied have come: only
-    then does a snapshot hold what the updates before it told.
+    then does a snapshot hold what the updates before it told. ``passes_statuses`` is for formats that
+    pass on what the node said of every order, rested or rejected.
     """
 
     market: LiveMarket
     topic: Topic
     chunk_orders: int
+    passes_statuses: bool = False
     snapshot_lag: int = ORDERS_SNAPSHOT_LAG
 
     def publish(
-        self, stamp: BlockStamp, entries: list[JournalEntry], statuses: dict[int, str], late: list[Order]
+        self,
+        stamp: BlockStamp,
+        entries: list[JournalEntry],
+        statuses: dict[int, str],
+        late: list[Order],
+        events: Sequence[bytes] = (),
     ) -> None:
-        """Publish a block's changes of this market's orders."""
+        """Publish a block's changes of this market's orders; ``events`` go to formats that pass them on."""
+        if not (entries or late or self.passes_statuses):
+            return
         topic, market = self.topic, self.market
         topic.publish(
             OrdersDelta(
@@ -196,6 +205,7 @@ class OrdersTopic:
                 entries,
                 statuses,
                 late,
+                events if self.passes_statuses else (),
             )
         )
 
@@ -210,11 +220,13 @@ class OrdersTopic:
         market = self.market
         book = market.book
         orders = [*book.bids.orders(), *book.asks.orders()]
+        bid_count = book.bids.order_count
         head = (market.name, self.topic.epoch, self.topic.sequence, market.stamp, market.is_doubtful)
         count = max(1, -(-len(orders) // self.chunk_orders))
         for chunk in range(count):
-            part = orders[chunk * self.chunk_orders : (chunk + 1) * self.chunk_orders]
-            yield OrdersChunk(*head, part, chunk, chunk == count - 1)
+            first = chunk * self.chunk_orders
+            part = orders[first : first + self.chunk_orders]
+            yield OrdersChunk(*head, part, chunk, chunk == count - 1, first, bid_count)
 
 
 @frozen

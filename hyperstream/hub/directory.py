@@ -10,7 +10,7 @@ from typing import Protocol
 
 from attrs import frozen
 
-from hyperstream.hub.topic import Topic
+from hyperstream.hub.topic import Topic, WireFormat
 from hyperstream.market.aggregation import Aggregation
 from hyperstream.market.book import Book
 from hyperstream.market.updates import MarketName
@@ -27,24 +27,27 @@ class BookVariant:
 
 
 class PublishedMarket(Protocol):
-    """One market, and the topics it is published under; a topic is made when first asked for."""
+    """One market, and the topics it is published under; a topic is made when first asked for.
+
+    Topics are spelled in the format asked for, or in the engine's own; each format has topics of its own.
+    """
 
     name: MarketName
     book: Book
     doubt: str
     instrument: Instrument | None
 
-    def book_stream(self, variant: BookVariant) -> Topic:
+    def book_stream(self, variant: BookVariant, wire_format: WireFormat | None = None) -> Topic:
         """The book to a depth."""
 
-    def bbo_stream(self) -> Topic:
+    def bbo_stream(self, wire_format: WireFormat | None = None) -> Topic:
         """The best bid and ask."""
 
-    def trades_stream(self) -> Topic:
+    def trades_stream(self, wire_format: WireFormat | None = None) -> Topic:
         """The trades."""
 
-    def orders_stream(self) -> Topic:
-        """Every order."""
+    def orders_stream(self, wire_format: WireFormat | None = None, *, passes_statuses: bool = False) -> Topic:
+        """Every order. ``passes_statuses``: the format passes on the node's own order statuses."""
 
 
 class MarketDirectory(Protocol):

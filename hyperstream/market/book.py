@@ -196,8 +196,8 @@ class Book:
     """Both sides of one market.
 
     ``emptied`` remembers orders that an update to size zero took out and whose remove has not
-    come yet. ``journal``, when it is a list, receives every change as ``(kind, order, before_oid)``
-    in the order of application; kinds are ADDED, UPDATED and REMOVED.
+    come yet. ``journal``, when it is a list, receives every change as a JournalEntry in the order of
+    application.
     """
 
     __slots__ = ("asks", "bids", "emptied", "journal", "symbol")
@@ -259,4 +259,5 @@ class Book:
 ADDED = 1
 UPDATED = 2
 REMOVED = 3
+# Kind, order, and of an ADDED one the oid it rests in front of, of an UPDATED one its size before (e8).
 JournalEntry = tuple[int, Order, int | None]

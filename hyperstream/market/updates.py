@@ -84,11 +84,16 @@ class TradesUpdate(Update):
 
 @define(eq=False)
 class OrdersChunk(Update):
-    """A part of a market's resting orders: bids best first, then asks, oldest first at a price."""
+    """A part of a market's resting orders: bids best first, then asks, oldest first at a price.
+
+    ``first`` is the place of its first order among all, of which ``bid_count`` are bids.
+    """
 
     orders: Sequence[Order]
     chunk: int
     is_last: bool
+    first: int = 0
+    bid_count: int = 0
 
 
 @define(eq=False)
@@ -96,12 +101,13 @@ class OrdersDelta(Update):
     """The order-level changes of one market in one block, in the order of application.
 
     ``statuses`` says why orders left, by oid; ``late`` are orders whose attributes arrived
-    only now.
+    only now. ``events`` are the node's own order statuses of this market, for formats that pass them on.
     """
 
     entries: Sequence[JournalEntry]
     statuses: dict[int, str]
     late: Sequence[Order]
+    events: Sequence[bytes] = ()
 
 
 @frozen

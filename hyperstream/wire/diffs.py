@@ -131,7 +131,7 @@ class DiffApplier:
         if oid in added:
             added[oid] = after
         if book.journal is not None:
-            book.journal.append((UPDATED, after, None))
+            book.journal.append((UPDATED, after, before.size_e8))
         if size_e8 > before.size_e8:
             raise BookFault(
                 "impossible size",

@@ -13,6 +13,7 @@ order from the time of that status (``tif`` "Gtc", no trigger price). Format: Hy
 """
 
 import re
+from collections.abc import Collection
 from typing import Any
 
 import orjson
@@ -101,6 +102,21 @@ def leaving_statuses(line: bytes) -> dict[int, str]:
     for match in _LEAVING.finditer(line):
         oid_at = line.find(_OID, match.end()) + len(_OID)
         found[int(line[oid_at : line.find(b",", oid_at)])] = match[1].decode()
+    return found
+
+
+def statuses_of(line: bytes, symbols: Collection[str]) -> dict[str, list[bytes]]:
+    """Return the statuses of these markets in a node line, whole and as the node wrote them, by symbol."""
+    found: dict[str, list[bytes]] = {}
+    for symbol in symbols:
+        coin = b'"order":{"coin":' + orjson.dumps(symbol) + b","
+        at = line.find(coin)
+        while at >= 0:
+            end = line.find(_NEXT, at)
+            if end < 0:
+                end = line.rfind(b"}", at, line.rfind(b"]"))
+            found.setdefault(symbol, []).append(line[line.rfind(_TIME, 0, at) : end + 1])
+            at = line.find(coin, end)
     return found
 
 

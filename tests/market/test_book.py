@@ -185,11 +185,11 @@ def test_the_journal_tells_every_change_in_order() -> None:
         [new(1), new(2, before=1), diff(1, {"update": {"origSz": "1.0", "newSz": "0.4"}}), diff(2, "remove")],
         {},
     )
-    told = [(kind, order.oid, order.size_e8, before) for kind, order, before in book.journal]
+    told = [(kind, order.oid, order.size_e8, detail) for kind, order, detail in book.journal]
     assert told == [
         (ADDED, 1, 10**8, None),
         (ADDED, 2, 10**8, 1),
-        (UPDATED, 1, 4 * 10**7, None),
+        (UPDATED, 1, 4 * 10**7, 10**8),
         (REMOVED, 2, 10**8, None),
     ]
 

@@ -29,12 +29,12 @@ def orders_chunk_message(update: OrdersChunk) -> bytes:
 def orders_delta_message(update: OrdersDelta) -> bytes:
     """The fields of an OrdersDelta after its head."""
     changes = []
-    for kind, order, before_oid in update.entries:
+    for kind, order, detail in update.entries:
         changes.append(
             orderbook_pb2.OrderChange(
                 kind=_KINDS[kind],
                 order=_order(order) if kind == ADDED else _brief_order(order),
-                insert_before_oid=before_oid,
+                insert_before_oid=detail if kind == ADDED else None,
                 status=update.statuses.get(order.oid) if kind == REMOVED else None,
             )
         )

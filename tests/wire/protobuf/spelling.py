@@ -148,10 +148,10 @@ def orders_delta(update: OrdersDelta) -> orderbook_pb2.OrdersDelta:
         orderbook_pb2.OrderChange(
             kind=KINDS[kind],
             order=order(each) if kind == ADDED else brief(each),
-            insert_before_oid=before_oid or 0,
+            insert_before_oid=detail or 0 if kind == ADDED else 0,
             status=update.statuses.get(each.oid, "") if kind == REMOVED else "",
         )
-        for kind, each, before_oid in update.entries
+        for kind, each, detail in update.entries
     ]
     changes += [
         orderbook_pb2.OrderChange(kind=orderbook_pb2.ORDER_CHANGE_KIND_ATTRIBUTES, order=order(each))
