@@ -13,6 +13,7 @@ from hyperstream.hub.subscription import Contract, OutboxLimits, Subscription
 from hyperstream.market.updates import NOTICE_CUT, NoticeNote
 
 MESSAGE_BYTES = 1_048_576  # of a conflated message, about: gRPC clients refuse more than 4 MiB by default
+UNREAD_ANSWERS = "too many answers wait unread; read them before you ask for more"
 
 
 @define(eq=False)
@@ -29,6 +30,11 @@ class Message:
     entries: Sequence[tuple[Cursor, int]]
     told: Sequence[tuple[Cursor, bytes]]
     note: NoticeNote | None = None
+
+    @property
+    def is_kept(self) -> bool:
+        """Whether it is for this subscriber alone, so that no snapshot makes up for it."""
+        return self.note is not None or not (self.entries or self.told)
 
 
 @define(eq=False)
@@ -73,6 +79,10 @@ class QueuedSubscription(Subscription):
                 self._told.clear()
                 if not self._joining:
                     return
+        self._announce()
+
+    def _announce(self) -> None:
+        """Something may wait now: hold it to the limits, and wake the server."""
         waiting_bytes = self._outbox_bytes
         if self._joining:
             waiting_bytes += sum(cursor.held_bytes for cursor in self._joining)
@@ -111,9 +121,30 @@ class QueuedSubscription(Subscription):
             self._put_notice(note)
             self.wake()
 
+    def tell(self, frame: bytes) -> None:
+        """Write it, or put it behind what waits; it counts like what waits."""
+        self.flush()
+        if self.is_finished:
+            return
+        if (self._outbox and not self._write_waiting()) or not self._write_now(frame):
+            self._put(Message(self._last_number + 1, frame, (), ()))
+            self._announce()
+        else:
+            self._last_number += 1
+
     @abstractmethod
     def overflow(self) -> None:
         """More waits than may."""
+
+    def _cut_off(self, why: str) -> None:
+        """End the stream behind what waits: nothing queued is lost, nothing more is queued."""
+        super()._cut_off(why)
+        self._put_notice(NoticeNote(NOTICE_CUT, 0, (), why))
+
+    def _forget(self, cursor: Cursor) -> None:
+        """What is queued stays."""
+        if cursor.stage is Stage.LIVE:
+            cursor.final_sequence = cursor.topic.sequence
 
     def _take_live(self) -> bytes | None:
         if not self._outbox:
@@ -154,13 +185,9 @@ class LosslessSubscription(QueuedSubscription):
         """End the stream behind what waits: nothing queued is lost, nothing more is queued."""
         if self.is_finished:
             return
-        self.hub.count("cut_slow_consumer")
         waiting = f"{len(self._outbox)} messages, {self._outbox_bytes} bytes"
-        self.cut = f"read too slowly for a LOSSLESS subscription ({waiting} waiting); resume from the notice"
-        self.is_finished = True
-        self.leave_topics()
-        self._joining.clear()
-        self._put_notice(NoticeNote(NOTICE_CUT, 0, (), self.cut))
+        why = f"read too slowly for a LOSSLESS subscription ({waiting} waiting)"
+        self._cut_off(f"{why}; resume from the notice")
 
 
 @define(eq=False)
@@ -169,6 +196,8 @@ class ResyncSubscription(QueuedSubscription):
 
     def overflow(self) -> None:
         """Drop the updates that wait. Only topics that lost some begin anew; what was told stays."""
+        if self.is_finished:
+            return
         self.hub.count("resync_slow_consumer")
         losers: dict[Cursor, list[bytes]] = {}
         for message in self._outbox:
@@ -180,16 +209,32 @@ class ResyncSubscription(QueuedSubscription):
         for cursor in self._joining:
             if cursor.lose_held():
                 losers.setdefault(cursor, [])
-        self._outbox = deque(message for message in self._outbox if message.note is not None)
-        self._outbox_bytes = 0
+        self._outbox = deque(message for message in self._outbox if message.is_kept)
+        self._outbox_bytes = sum(len(message.body) for message in self._outbox)
         for cursor, told in losers.items():
-            if cursor.stage is Stage.LIVE and not cursor.missed_from:
+            has_left = self.cursors.get(cursor.topic) is not cursor
+            if has_left and cursor.missed_from:
+                told.insert(0, cursor.gap())
+            if has_left or (cursor.stage is Stage.LIVE and not cursor.missed_from):
                 body = b"".join(told)
                 self._put(Message(self._last_number + 1, body, (), [(cursor, frame) for frame in told]))
                 continue
             if cursor.missed_from:
                 cursor.wait()
             cursor.preface[:0] = told
+        for cursor in self._joining:
+            cursor.not_before = max(cursor.not_before, self._last_number)
+        if self._outbox_bytes > self.limits.max_bytes or len(self._outbox) > self.limits.max_messages:
+            self._cut_off(UNREAD_ANSWERS)
+
+
+@define(eq=False)
+class Private:
+    """A frame or notice for one conflated subscriber, behind the first ``after`` values taken."""
+
+    frame: bytes
+    note: NoticeNote | None
+    after: int
 
 
 @define(eq=False)
@@ -198,7 +243,10 @@ class ConflatedSubscription(Subscription):
 
     _latest: dict[Cursor, tuple[bytes, int, int]] = field(factory=dict)  # frame, first sequence, merged
     _told: list[tuple[Cursor, bytes]] = field(factory=list)
-    _notices: deque[NoticeNote] = field(factory=deque)
+    _private: deque[Private] = field(factory=deque)
+    _private_bytes: int = 0
+    _private_number: int = 0
+    _popped: int = 0
 
     def accept(self, cursor: Cursor, frame: bytes, sequence: int) -> None:
         """Replace what waits of this topic."""
@@ -218,7 +266,7 @@ class ConflatedSubscription(Subscription):
 
     def flush(self) -> None:
         """Write what was accepted, or leave it to be taken when the peer can."""
-        if self.is_idle and not self._notices and (self._latest or self._told):
+        if self.is_idle and not self._private and (self._latest or self._told):
             frames = [frame for _, frame in self._told]
             for frame, _, merged in self._latest.values():
                 frames.append(self.wire_format.merged(frame, merged) if merged else frame)
@@ -231,21 +279,60 @@ class ConflatedSubscription(Subscription):
 
     def notify(self, note: NoticeNote) -> None:
         """Queue a notice."""
-        self._notices.append(note)
-        self.wake()
+        if not self.is_finished:
+            self._put_private(b"", note)
+            self.wake()
+
+    def tell(self, frame: bytes) -> None:
+        """Write it, or put it behind what waits; more of these than may wait end the stream."""
+        self.flush()
+        if self.is_finished:
+            return
+        if self._latest or self._told or self._private or not self._write_now(frame):
+            self._put_private(frame)
+            limits = self.limits
+            if self._private_bytes > limits.max_bytes or len(self._private) > limits.max_messages:
+                self._cut_off(UNREAD_ANSWERS)
+            self.wake()
+
+    def _put_private(self, frame: bytes, note: NoticeNote | None = None) -> None:
+        self._private_number += 1
+        self._private_bytes += len(frame)
+        self._private.append(Private(frame, note, self._popped + len(self._latest)))
+
+    def _cut_off(self, why: str) -> None:
+        """End the stream behind what waits."""
+        super()._cut_off(why)
+        self._put_private(b"", NoticeNote(NOTICE_CUT, 0, (), why))
+
+    def _forget(self, cursor: Cursor) -> None:
+        """What waits of the topic is of no use any more."""
+        self._latest.pop(cursor, None)
+        self._told = [told for told in self._told if told[0] is not cursor]
 
     def _take_live(self) -> bytes | None:
+        """What was told, the values that have waited longest, and what is private behind those before it."""
         frames = [frame for _, frame in self._told]
         self._told.clear()
         size = 0
-        while self._latest and size < MESSAGE_BYTES:
+        while size < MESSAGE_BYTES and (self._latest or self._private):
+            if self._private and (not self._latest or self._private[0].after <= self._popped):
+                private = self._private[0]
+                if private.note is not None:
+                    if frames:
+                        break  # its resume points are exact only in a message of its own
+                    del self._private[0]
+                    return self.wire_format.notice(evolve(private.note, resume=self.resume_points()))
+                del self._private[0]
+                self._private_bytes -= len(private.frame)
+                frames.append(private.frame)
+                size += len(private.frame)
+                continue
             # The topic that has waited longest; a replaced value keeps its place.
             frame, _, merged = self._latest.pop(next(iter(self._latest)))
+            self._popped += 1
             frames.append(self.wire_format.merged(frame, merged) if merged else frame)
             size += len(frame)
-        if not frames and self._notices:
-            note = self._notices.popleft()
-            frames.append(self.wire_format.notice(evolve(note, resume=self.resume_points())))
         return b"".join(frames) if frames else None
 
     def _join_after(self, cursor: Cursor) -> int:
@@ -256,18 +343,19 @@ class ConflatedSubscription(Subscription):
             cursor.final_sequence = replaced[1] - 1
         cursor.preface += [frame for waiting, frame in self._told if waiting is cursor]
         self._told = [told for told in self._told if told[0] is not cursor]
-        return 0
+        return self._private_number
 
     def _taken_number(self) -> int:
-        return 0
+        return self._private_number - len(self._private)
 
     def _first_waiting(self) -> dict[Cursor, int]:
         return {cursor: first for cursor, (_, first, _) in self._latest.items()}
 
     @property
     def waiting(self) -> tuple[int, int]:
-        """Updates and bytes that wait."""
-        return len(self._latest), sum(len(frame) for frame, _, _ in self._latest.values())
+        """Updates, answers and notices that wait, and their bytes."""
+        size = sum(len(frame) for frame, _, _ in self._latest.values())
+        return len(self._latest) + len(self._private), size + self._private_bytes
 
 
 SUBSCRIPTIONS: dict[Contract, type[Subscription]] = {

@@ -128,7 +128,7 @@ class Cursor:
         """Stop waiting; returns the frames that come before the snapshot's."""
         frames = []
         if self.missed_from:
-            frames.append(self._gap())
+            frames.append(self.gap())
         if snapshot is not None and snapshot.sequence < self.topic.sequence:
             self._hold_since(snapshot)
         frames += self.preface
@@ -163,14 +163,17 @@ class Cursor:
         self.epoch = self.begun_epoch  # not the topic's: that may have gone on without this cursor
         return frames
 
-    def _gap(self) -> bytes:
+    def gap(self) -> bytes:
+        """The frame that tells what was lost, up to now or to where the subscription left the topic."""
         topic = self.topic
+        has_left = self.subscription.cursors.get(topic) is not self
+        last = self.final_sequence if has_left else topic.sequence
         note = GapNote(
             name=topic.name,
-            epoch=topic.epoch,
+            epoch=self.epoch if has_left else topic.epoch,
             from_sequence=self.missed_from,
-            to_sequence=topic.sequence,
-            dropped=topic.sequence - self.missed_from + 1,
+            to_sequence=last,
+            dropped=last - self.missed_from + 1,
             reason=GAP_SLOW_CONSUMER,
             detail="this subscriber read too slowly; what waited for it was dropped",
         )

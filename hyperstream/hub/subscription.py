@@ -108,6 +108,19 @@ class Subscription(ABC):
         """
 
     @abstractmethod
+    def tell(self, frame: bytes) -> None:
+        """Send this subscriber alone something: an answer to what it asked on its stream.
+
+        It comes behind every update that waits already, is neither merged nor dropped, and is
+        written at once when nothing waits. Snapshots are made when they are taken: one that was attached
+        before may begin after it, one attached afterwards does not begin before it.
+        """
+
+    @abstractmethod
+    def _forget(self, cursor: Cursor) -> None:
+        """The topic was left: deal with what waits of it."""
+
+    @abstractmethod
     def _take_live(self) -> bytes | None:
         """The next message that is not a snapshot."""
 
@@ -150,6 +163,19 @@ class Subscription(ABC):
         for frame in cursor.begin(None):
             self.accept(cursor, frame, 0)
 
+    def detach(self, topic: Topic) -> None:
+        """Leave a topic. Of what waits of it, queued contracts still send what is queued; nothing else comes.
+
+        A snapshot that is on its way breaks off. Fine if the topic is not followed.
+        """
+        self.flush()
+        if topic not in self.cursors or self.is_finished:
+            return
+        cursor = self.cursors.pop(topic)
+        topic.cursors.remove(cursor)
+        self._joining.pop(cursor, None)
+        self._forget(cursor)
+
     def join(self, cursor: Cursor) -> None:
         """Give the cursor its turn to begin, once what waits of it has been taken."""
         cursor.not_before = self._join_after(cursor)
@@ -163,6 +189,14 @@ class Subscription(ABC):
                 cursor.final_sequence = topic.sequence
             topic.cursors.remove(cursor)
         self.hub.forget(self)
+
+    def _cut_off(self, why: str) -> None:
+        """The subscriber is at fault: nothing more is queued, and no snapshot begins or goes on."""
+        self.hub.count("cut_slow_consumer")
+        self.cut = why
+        self.is_finished = True
+        self.leave_topics()
+        self._joining.clear()
 
     def finish(self) -> None:
         """No update will come any more: what waits is the rest."""

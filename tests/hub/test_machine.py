@@ -18,6 +18,7 @@ from hypothesis.stateful import (
 
 from hyperstream.hub import contracts
 from hyperstream.hub import subscription as subscriptions
+from hyperstream.hub.cursor import Stage
 from hyperstream.hub.hub import Hub
 from hyperstream.hub.subscription import Contract, OutboxLimits, Subscription
 from hyperstream.market.updates import NOTICE_CUT, NOTICE_DRAINING, NoticeNote, ResumePoint
@@ -72,6 +73,7 @@ class Machine(RuleBasedStateMachine):
             )
         for symbol, held in self.client.held.items():
             held.told.clear()
+            held.has_left = held.is_renewed = False
             held.is_current = held.is_current and symbol in resume
             if held.style == "plain" and symbol not in resume:
                 held.position = None  # it begins anew, wherever the topic stands by then
@@ -80,7 +82,12 @@ class Machine(RuleBasedStateMachine):
         self.subscription.write = self.write
         self.can_write = False
         self.attached: set[str] = set()
+        self.unsure: set[str] = set()  # left while something may have waited: which gaps were told is unknown
         self.resume = resume
+        self.answers: list[int] = []
+        self.client.answers.clear()
+        self.client.notices.clear()
+        self.client.must_precede.clear()
 
     def wake(self) -> None:
         self.woken = True
@@ -110,8 +117,44 @@ class Machine(RuleBasedStateMachine):
                     if epoch == point.epoch and sequence >= point.sequence
                 ]
             self.attached.add(symbol)
+            self.client.held[symbol].has_left = False
             self.subscription.attach(topic, point)
             self.hub.flush()
+
+    @rule(symbol=st.sampled_from(SYMBOLS), is_drained=st.booleans())
+    def detach(self, symbol: str, is_drained: bool) -> None:
+        """Leave a topic: under CONFLATE nothing comes of it any more, else only what is queued."""
+        if is_drained:
+            self.take_everything()
+        if symbol not in self.attached or self.subscription.is_finished:
+            return
+        self.attached.remove(symbol)
+        self.resume.pop(symbol, None)
+        self.subscription.detach(self.topics[symbol].topic)
+        held = self.client.held[symbol]
+        held.has_left = self.contract is Contract.CONFLATE
+        held.is_renewed = True
+        if not is_drained:
+            self.unsure.add(symbol)
+        held.told.clear()
+        self.told[symbol].clear()
+
+    @rule()
+    def answer(self) -> None:
+        """Tell this subscriber something."""
+        if self.subscription.is_finished:
+            return
+        number = len(self.answers) + 1
+        self.answers.append(number)
+        if self.contract is Contract.LOSSLESS:
+            self.client.must_precede[number] = {
+                symbol: (topic.topic.epoch, topic.topic.sequence)
+                for symbol, topic in self.topics.items()
+                if symbol in self.attached
+                and topic.style != "plain"  # else where the client stands says little
+                and self.subscription.cursors[topic.topic].stage is Stage.LIVE
+            }
+        self.subscription.tell(self.wire_format.answer(number))
 
     @rule(changes=st.lists(st.tuples(st.sampled_from(SYMBOLS), st.sampled_from(KEYS)), max_size=5))
     def block(self, changes: list[tuple[str, str]]) -> None:
@@ -180,14 +223,13 @@ class Machine(RuleBasedStateMachine):
     @precondition(lambda self: self.subscription.is_finished)
     @rule(is_resuming=st.booleans())
     def come_back(self, is_resuming: bool) -> None:
-        """The stream ended; the client connects again, with the resume points it was given."""
+        """The stream ended; the client connects again, and goes on where it stands."""
         self.take_everything()
         points: dict[str, ResumePoint] = {}
-        if is_resuming and self.client.notices:
-            for symbol in self.styles:
-                point = self.client.resume(symbol)
-                if point is not None:
-                    points[symbol] = point
+        if is_resuming:
+            for symbol, held in self.client.held.items():
+                if held.position is not None and (held.is_current or held.style == "plain"):
+                    points[symbol] = ResumePoint(symbol, *held.position)
         self.connect(points)
 
     @rule()
@@ -200,6 +242,8 @@ class Machine(RuleBasedStateMachine):
 
     def check_complete(self) -> None:
         """Everything was taken: the client holds what the topics hold, or was told why not."""
+        told = len(self.client.answers) if self.subscription.cut else None
+        assert self.client.answers == self.answers[:told], "every answer is told once, in order"
         if self.subscription.cut:
             self.check_cut()
             return
@@ -210,7 +254,8 @@ class Machine(RuleBasedStateMachine):
             for epoch, sequence, values in held.received:
                 truth = self.published[symbol][epoch, sequence]
                 assert truth.items() <= values.items(), "what arrived is what was published"
-            assert held.told == self.told[symbol], "every gap of the source is told once, in order"
+            if symbol not in self.unsure:
+                assert held.told == self.told[symbol], "every gap of the source is told once, in order"
 
     def check_current(self, topic: ToyTopic, symbol: str) -> None:
         held = self.client.held[symbol]
@@ -218,15 +263,19 @@ class Machine(RuleBasedStateMachine):
             assert held.is_current
             assert held.state == topic.state
             assert held.position == (topic.topic.epoch, topic.topic.sequence)
-        elif held.position is not None and held.position[0] == topic.topic.epoch:
+        elif held.position is not None and held.position[0] == topic.topic.epoch and not held.is_renewed:
             assert held.position[1] == topic.topic.sequence
 
     def check_cut(self) -> None:
-        assert self.contract is Contract.LOSSLESS
+        if self.contract is not Contract.LOSSLESS:
+            alone = len(self.answers) + len(self.client.notices)
+            assert alone > LIMITS.max_messages, "updates are dropped or merged instead"
         assert self.client.notices[-1]["what"] == NOTICE_CUT
         points = self.client.notices[-1]["resume"]
         for symbol in self.attached:
             held = self.client.held[symbol]
+            if held.is_renewed:
+                continue
             if held.style != "plain" and held.is_current:
                 assert tuple(points[symbol]) == held.position, "exactly what was taken"
             elif held.style != "plain":

@@ -50,7 +50,7 @@ class ReadableFormat:
     """Spells one JSON object per line. ``encoded`` counts what it spelled, by kind."""
 
     def __init__(self) -> None:
-        self.encoded: dict[str, int] = {"delta": 0, "chunk": 0, "gap": 0, "notice": 0}
+        self.encoded: dict[str, int] = {"delta": 0, "chunk": 0, "gap": 0, "notice": 0, "answer": 0}
 
     def encode(self, update: Update) -> bytes:
         head = {"symbol": update.name.symbol, "epoch": update.epoch, "sequence": update.sequence}
@@ -73,6 +73,9 @@ class ReadableFormat:
     def notice(self, note: NoticeNote) -> bytes:
         points = {point.symbol: [point.epoch, point.sequence] for point in note.resume}
         return self._frame("notice", {}, what=note.kind, resume=points, detail=note.detail)
+
+    def answer(self, number: int) -> bytes:
+        return self._frame("answer", {}, number=number)
 
     def merged(self, frame: bytes, count: int) -> bytes:
         return orjson.dumps(orjson.loads(frame) | {"merged": count}) + b"\n"
@@ -145,6 +148,8 @@ class Held:
     is_current: bool = False
     chunks: int = 0
     received: list[tuple[int, int, State]] = field(factory=list)  # epoch, sequence, values
+    has_left: bool = False  # and nothing of it may come
+    is_renewed: bool = False  # left, and followed again: may go on further ahead, without a word
     told: list[str] = field(factory=list)
     merged: int = 0
     gaps: list[dict[str, Any]] = field(factory=list)
@@ -158,6 +163,8 @@ class Client:
         self.may_lose = may_lose
         self.may_merge = may_merge
         self.notices: list[dict[str, Any]] = []
+        self.answers: list[int] = []
+        self.must_precede: dict[int, dict[str, tuple[int, int]]] = {}
 
     def receive(self, message: bytes) -> list[dict[str, Any]]:
         events = [orjson.loads(line) for line in message.splitlines()]
@@ -165,8 +172,19 @@ class Client:
             getattr(self, f"_{event['kind']}")(event)
         return events
 
+    def _answer(self, event: dict[str, Any]) -> None:
+        """Answers come in order, each behind what waited when it was given."""
+        number = event["number"]
+        self.answers.append(number)
+        for symbol, position in self.must_precede.pop(number, {}).items():
+            reached = self.held[symbol].position
+            assert reached is not None
+            assert reached >= position, "an answer came before what waited"
+
     def _chunk(self, event: dict[str, Any]) -> None:
         held = self.held[event["symbol"]]
+        assert not held.has_left
+        held.is_renewed = False
         position = (event["epoch"], event["sequence"])
         if event["chunk"] == 0:
             held.state, held.is_current = {}, False
@@ -182,9 +200,12 @@ class Client:
         held = self.held[event["symbol"]]
         epoch, sequence, merged = event["epoch"], event["sequence"], event.get("merged", 0)
         assert self.may_merge or not merged
+        assert not held.has_left
         if held.style == "plain":
             if held.position is not None and held.position[0] == epoch:
-                assert sequence == held.position[1] + 1, "no hole, no duplicate"
+                follows = sequence == held.position[1] + 1
+                assert follows or (held.is_renewed and sequence > held.position[1]), "no hole, no duplicate"
+                held.is_renewed = held.is_renewed and follows
         else:
             assert held.is_current, "an update before, or instead of, a snapshot"
             assert held.position == (epoch, sequence - merged - 1), "no hole, no duplicate"
@@ -195,6 +216,7 @@ class Client:
 
     def _gap(self, event: dict[str, Any]) -> None:
         held = self.held[event["symbol"]]
+        assert not held.has_left
         held.gaps.append(event)
         match event["reason"]:
             case str(reason) if reason == GAP_SLOW_CONSUMER:
