@@ -14,7 +14,7 @@ from collections.abc import Iterable, Sequence
 from hyperstream.errors import DecimalError
 
 PLACES = 12
-SCALE = 10**PLACES
+SCALE = 1_000_000_000_000
 MAX_LEVELS = 20_000
 _MOST_DIGITS = 24
 

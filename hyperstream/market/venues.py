@@ -150,7 +150,7 @@ class Ticker:
 
 @define(eq=False)
 class VenueMids:
-    """The mid prices of many markets at once, by symbol; ``group`` is Hyperliquid's dex, ``""`` the main one."""
+    """Mid prices of many markets at once, by symbol; ``group`` is Hyperliquid's dex, ``""`` the main one."""
 
     venue: str
     group: str
