@@ -11,6 +11,7 @@ from attrs import define, field, frozen
 
 from hyperstream.engine.book_level import BookLevel
 from hyperstream.engine.collector import IdleCollector
+from hyperstream.engine.listener import MarketListener
 from hyperstream.engine.live_market import LiveMarket
 from hyperstream.engine.markets import Markets
 from hyperstream.engine.order_level import OrderLevel
@@ -241,6 +242,10 @@ class Engine:
     def unfollow_new_markets(self, follow: Callable[[LiveMarket], None]) -> None:
         """Undo follow_new_markets; fine if it is undone already."""
         self._markets.unfollow(follow)
+
+    def listen(self, symbol: str, listener: MarketListener | None) -> None:
+        """Tell this listener of every block that changes a market; None: nobody any more."""
+        self._markets.listen(symbol, listener)
 
     def statistics(self) -> EngineStatistics:
         """Where it stands."""

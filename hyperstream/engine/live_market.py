@@ -7,6 +7,7 @@ from typing import TypeVar
 
 from attrs import define, field
 
+from hyperstream.engine.listener import MarketListener
 from hyperstream.engine.topics import (
     BboTopic,
     BookTopic,
@@ -58,6 +59,7 @@ class LiveMarket:
     bbos: dict[WireFormat, BboTopic] = field(factory=dict)
     tapes: dict[WireFormat, TradesTopic] = field(factory=dict)
     orders: dict[WireFormat, OrdersTopic] = field(factory=dict)
+    listener: MarketListener | None = None
     _aggregated: dict[Aggregation, tuple[AggregatedSide, AggregatedSide]] = field(factory=dict)
 
     @property
@@ -112,6 +114,8 @@ class LiveMarket:
                     side.touched.clear()
         for bbo in self.bbos.values():
             bbo.publish(stamp)
+        if self.listener is not None:
+            self.listener.book_changed(self.book, stamp)
         bids.touched.clear()
         asks.touched.clear()
 
@@ -119,6 +123,8 @@ class LiveMarket:
         """Publish a block's trades."""
         for tape in self.tapes.values():
             tape.publish(stamp, trades)
+        if self.listener is not None:
+            self.listener.traded(trades, stamp)
 
     def publish_orders(
         self,
@@ -181,10 +187,21 @@ class LiveMarket:
     def _topic(self, wire_format: WireFormat) -> Topic:
         return Topic(self.name, wire_format, self.hub.next_epoch(), last_used_ns=self.stamp.publish_time_ns)
 
+    def listen(self, listener: MarketListener | None) -> None:
+        """Tell this listener of every block from now on; None: nobody any more."""
+        self.listener = listener
+        if listener is not None:
+            self.book.watch()
+
     @property
     def has_topics(self) -> bool:
         """Whether anybody asked for anything of this market lately."""
-        return bool(self.books or self.bbos or self.tapes or self.orders)
+        return bool(self.books or self.bbos or self.tapes or self.orders or self.listener)
+
+    @property
+    def has_tapes(self) -> bool:
+        """Whether anybody wants the trades."""
+        return bool(self.tapes or self.listener)
 
     def topics(self) -> Iterator[Topic]:
         """All topics there are."""
@@ -206,11 +223,15 @@ class LiveMarket:
         self.doubt = reason
         for topic in self.book_topics():
             topic.tell_gap(self.gap(topic, GAP_SOURCE, reason))
+        if self.listener is not None:
+            self.listener.book_doubted(reason)
 
     def tell_trades_gap(self, reason: str) -> None:
         """Trades are missing: say so to everybody who follows them."""
         for tape in self.tapes.values():
             tape.topic.tell_gap(self.gap(tape.topic, GAP_SOURCE, reason))
+        if self.listener is not None:
+            self.listener.trades_missed(reason)
 
     def replace_book(self, book: Book, reason: str) -> None:
         """Trust this book from now on; every follower is told and gets a snapshot of it."""
@@ -218,7 +239,7 @@ class LiveMarket:
             book.journal = []
         self.book = book
         self.doubt = ""
-        if self.books or self.bbos:
+        if self.books or self.bbos or self.listener:
             book.watch()
         self._aggregated.clear()
         for variant in self.books.values():
@@ -227,6 +248,8 @@ class LiveMarket:
             bbo.reset()
         for topic in self.book_topics():
             topic.restart(self.hub.next_epoch(), self.gap(topic, GAP_RESYNC, reason))
+        if self.listener is not None:
+            self.listener.book_changed(book, self.stamp)
 
     def gap(self, topic: Topic, reason: str, detail: str) -> GapNote:
         """A gap of unknown size in one of this market's topics."""
@@ -246,7 +269,7 @@ class LiveMarket:
         self._aggregated = {key: sides for key, sides in self._aggregated.items() if key in used}
         if not self.orders:
             self.book.journal = None
-        if not self.books and not self.bbos:
+        if not (self.books or self.bbos or self.listener):
             self.book.unwatch()
 
 

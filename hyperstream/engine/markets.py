@@ -9,6 +9,7 @@ from typing import Any
 import structlog
 from attrs import define, field
 
+from hyperstream.engine.listener import MarketListener
 from hyperstream.engine.live_market import LiveMarket
 from hyperstream.engine.topics import MarketFormats
 from hyperstream.hub.hub import Hub
@@ -92,6 +93,11 @@ class Markets:
     def unfollow(self, follow: Callable[[LiveMarket], None]) -> None:
         """Undo ``follow``; fine if it is undone already."""
         self._followers.pop(follow, None)
+
+    def listen(self, symbol: str, listener: MarketListener | None) -> None:
+        """Tell this listener of every block that changes a market; None: nobody any more."""
+        self.by_symbol[symbol].listen(listener)
+        self._followed_at = -1
 
     def replace_book(self, symbol: str, book: Book, reason: str) -> None:
         """Give a market another book, and tell its followers."""

@@ -34,7 +34,7 @@ class Tape:
         """Publish the trades of a block that is not repeated, of markets whose trades are followed."""
         self.height = block.height
         markets = self.markets
-        if not any(market.tapes for market in markets.by_symbol.values()):
+        if not any(market.has_tapes for market in markets.by_symbol.values()):
             return
         stamp = BlockStamp(
             block.height, block.block_time_ns, block.node_time_ns, block.read_time_ns, self.now_ns()
