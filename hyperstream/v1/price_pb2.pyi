@@ -21,7 +21,6 @@ class IndicatorSource(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     INDICATOR_SOURCE_UNSPECIFIED: _ClassVar[IndicatorSource]
     INDICATOR_SOURCE_PRICES: _ClassVar[IndicatorSource]
     INDICATOR_SOURCE_BARS: _ClassVar[IndicatorSource]
-    INDICATOR_SOURCE_TRADES: _ClassVar[IndicatorSource]
     INDICATOR_SOURCE_BOOK: _ClassVar[IndicatorSource]
 
 class ParameterType(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
@@ -56,7 +55,6 @@ FEED_STATE_OFF: FeedState
 INDICATOR_SOURCE_UNSPECIFIED: IndicatorSource
 INDICATOR_SOURCE_PRICES: IndicatorSource
 INDICATOR_SOURCE_BARS: IndicatorSource
-INDICATOR_SOURCE_TRADES: IndicatorSource
 INDICATOR_SOURCE_BOOK: IndicatorSource
 PARAMETER_TYPE_UNSPECIFIED: ParameterType
 PARAMETER_TYPE_INTEGER: ParameterType
@@ -128,7 +126,7 @@ class Instrument(_message.Message):
     def __init__(self, symbol: _Optional[str] = ..., base: _Optional[str] = ..., quote: _Optional[str] = ..., kind: _Optional[str] = ..., price_step: _Optional[str] = ..., size_step: _Optional[str] = ..., active: _Optional[bool] = ...) -> None: ...
 
 class Indicator(_message.Message):
-    __slots__ = ("name", "title", "group", "source", "inputs", "parameters", "outputs", "warm_up")
+    __slots__ = ("name", "title", "group", "source", "inputs", "parameters", "outputs", "warm_up", "price_scale", "cumulative")
     NAME_FIELD_NUMBER: _ClassVar[int]
     TITLE_FIELD_NUMBER: _ClassVar[int]
     GROUP_FIELD_NUMBER: _ClassVar[int]
@@ -137,6 +135,8 @@ class Indicator(_message.Message):
     PARAMETERS_FIELD_NUMBER: _ClassVar[int]
     OUTPUTS_FIELD_NUMBER: _ClassVar[int]
     WARM_UP_FIELD_NUMBER: _ClassVar[int]
+    PRICE_SCALE_FIELD_NUMBER: _ClassVar[int]
+    CUMULATIVE_FIELD_NUMBER: _ClassVar[int]
     name: str
     title: str
     group: str
@@ -145,7 +145,9 @@ class Indicator(_message.Message):
     parameters: _containers.RepeatedCompositeFieldContainer[IndicatorParameter]
     outputs: _containers.RepeatedScalarFieldContainer[str]
     warm_up: int
-    def __init__(self, name: _Optional[str] = ..., title: _Optional[str] = ..., group: _Optional[str] = ..., source: _Optional[_Union[IndicatorSource, str]] = ..., inputs: _Optional[_Iterable[str]] = ..., parameters: _Optional[_Iterable[_Union[IndicatorParameter, _Mapping]]] = ..., outputs: _Optional[_Iterable[str]] = ..., warm_up: _Optional[int] = ...) -> None: ...
+    price_scale: bool
+    cumulative: bool
+    def __init__(self, name: _Optional[str] = ..., title: _Optional[str] = ..., group: _Optional[str] = ..., source: _Optional[_Union[IndicatorSource, str]] = ..., inputs: _Optional[_Iterable[str]] = ..., parameters: _Optional[_Iterable[_Union[IndicatorParameter, _Mapping]]] = ..., outputs: _Optional[_Iterable[str]] = ..., warm_up: _Optional[int] = ..., price_scale: _Optional[bool] = ..., cumulative: _Optional[bool] = ...) -> None: ...
 
 class IndicatorParameter(_message.Message):
     __slots__ = ("name", "type", "default", "minimum", "maximum", "choices")
