@@ -1,0 +1,112 @@
+"""A bar: what an interval's trades amount to, with exact digits.
+
+``Bar`` is what is told and kept; ``BarValues`` (history.py) are its numbers for indicators.
+How bars are built from trades, and from a venue's own, is in bar_builder.py.
+"""
+
+from __future__ import annotations
+
+from math import nan
+
+from attrs import frozen
+
+from hyperstream.market.decimals import SCALE, format_e8, parse_e8
+from hyperstream.market.history import BarValues
+from hyperstream.market.intervals import SECOND_NS, Interval
+
+TURNOVER_PLACES = 16
+
+
+@frozen
+class Bar:
+    """One bar, forming or closed.
+
+    ``start_ns`` (inclusive) and ``end_ns`` (exclusive) are UTC nanoseconds. Prices are the venue's
+    own digits. Volumes are exact integers of 10^-8 units of the base asset, turnover (the sum of
+    price times size) of 10^-16 units of the quote asset. None means that the venue does not say.
+
+    ``is_partial``: trades may be missing, because the bar began before we listened, or a feed had
+    a gap, or the venue's last word on it never came. ``is_venue``: these are the venue's numbers.
+    """
+
+    start_ns: int
+    end_ns: int
+    open: str
+    high: str
+    low: str
+    close: str
+    volume_e8: int
+    turnover_e16: int | None = None
+    taker_buy_volume_e8: int | None = None
+    trade_count: int | None = None
+    is_closed: bool = False
+    is_partial: bool = False
+    is_venue: bool = False
+
+    @classmethod
+    def of_venue(
+        cls,
+        interval: Interval,
+        start_ns: int,
+        prices: tuple[str, str, str, str],
+        volume: str,
+        turnover: str | None = None,
+        taker_buy_volume: str | None = None,
+        trade_count: int | None = None,
+        *,
+        is_closed: bool,
+    ) -> Bar:
+        """Make a bar of a venue's own strings; ``prices`` are open, high, low, close.
+
+        Turnover past 16 places is cut off: Bybit sends the digits of a double there.
+        Raises DecimalError (a FormatError) for strings that are no plain decimals.
+        """
+        for price in prices:
+            parse_e8(price)
+        return cls(
+            start_ns,
+            start_ns + interval.duration_ns,
+            *prices,
+            volume_e8=parse_e8(volume),
+            turnover_e16=None if turnover is None else _parse_e16(turnover),
+            taker_buy_volume_e8=None if taker_buy_volume is None else parse_e8(taker_buy_volume),
+            trade_count=trade_count,
+            is_closed=is_closed,
+            is_venue=True,
+        )
+
+    @property
+    def volume(self) -> str:
+        """The volume in its shortest spelling (``"12.5"``)."""
+        return format_e8(self.volume_e8)
+
+    @property
+    def turnover(self) -> str | None:
+        """The turnover in its shortest spelling, None where the venue does not say it."""
+        if self.turnover_e16 is None:
+            return None
+        whole, fraction = divmod(self.turnover_e16, SCALE * SCALE)
+        return f"{whole}.{fraction:016d}".rstrip("0") if fraction else f"{whole}.0"
+
+    @property
+    def values(self) -> BarValues:
+        """The bar as doubles, each the nearest to its decimal."""
+        takers = self.taker_buy_volume_e8
+        return BarValues(
+            float(self.open),
+            float(self.high),
+            float(self.low),
+            float(self.close),
+            self.volume_e8 / SCALE,
+            nan if takers is None else takers / SCALE,
+            float(self.start_ns // SECOND_NS),
+        )
+
+
+def _parse_e16(text: str) -> int:
+    whole, point, fraction = text.partition(".")
+    fraction = fraction[:TURNOVER_PLACES]
+    parse_e8(f"{whole}.{fraction[:8]}" if point else whole)
+    if fraction[8:]:
+        parse_e8(f"0.{fraction[8:]}")
+    return int(whole) * SCALE * SCALE + int(fraction.ljust(TURNOVER_PLACES, "0") or "0")
