@@ -192,7 +192,7 @@ class OrdersTopic:
         events: Sequence[bytes] = (),
     ) -> None:
         """Publish a block's changes of this market's orders; ``events`` go to formats that pass them on."""
-        if not (entries or late or self.passes_statuses):
+        if not (entries or (events if self.passes_statuses else late)):
             return
         topic, market = self.topic, self.market
         topic.publish(

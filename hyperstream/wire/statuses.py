@@ -20,7 +20,7 @@ import orjson
 
 from hyperstream.errors import FormatError
 from hyperstream.market.decimals import parse_e8
-from hyperstream.market.order import OrderAttributes
+from hyperstream.market.order import Order, OrderAttributes
 from hyperstream.wire.node_lines import parse_time_ns
 
 _STATUS = b'"status":"'
@@ -123,6 +123,20 @@ def statuses_of(line: bytes, symbols: Collection[str]) -> dict[str, list[bytes]]
 def is_readable(line: bytes) -> bool:
     """Whether a status line with events is in the spelling that the searches above rely on."""
     return line.endswith(b'"events":[]}') or (_STATUS in line and _TIME in line and _ORDER in line)
+
+
+def decoded_attributes(order: Order) -> OrderAttributes | None:
+    """The order's attributes; decodes the status bytes the first time. None if it has none.
+
+    A status that cannot be read leaves the order without attributes.
+    """
+    attributes = order.attributes
+    if isinstance(attributes, bytes):
+        try:
+            order.attributes = attributes = attributes_of(attributes)
+        except FormatError:
+            order.attributes = attributes = None
+    return attributes
 
 
 def attributes_of(status: bytes) -> OrderAttributes:

@@ -1,12 +1,11 @@
 """Order-level snapshots and changes as protobuf."""
 
-from hyperstream.errors import FormatError
 from hyperstream.market.book import ADDED, REMOVED, UPDATED
 from hyperstream.market.decimals import format_e8
 from hyperstream.market.order import Order, OrderAttributes
 from hyperstream.market.updates import OrdersChunk, OrdersDelta
 from hyperstream.v1 import common_pb2, orderbook_pb2
-from hyperstream.wire.statuses import attributes_of
+from hyperstream.wire.statuses import decoded_attributes
 
 _KINDS = {
     ADDED: orderbook_pb2.ORDER_CHANGE_KIND_ADDED,
@@ -46,20 +45,6 @@ def orders_delta_message(update: OrdersDelta) -> bytes:
         changes=changes, doubtful=update.is_doubtful, previous_sequence=update.sequence - 1
     )
     return message.SerializeToString()
-
-
-def decoded_attributes(order: Order) -> OrderAttributes | None:
-    """The order's attributes; decodes the status bytes the first time. None if it has none.
-
-    A status that cannot be read leaves the order without attributes.
-    """
-    attributes = order.attributes
-    if isinstance(attributes, bytes):
-        try:
-            order.attributes = attributes = attributes_of(attributes)
-        except FormatError:
-            order.attributes = attributes = None
-    return attributes
 
 
 def _brief_order(order: Order) -> orderbook_pb2.Order:

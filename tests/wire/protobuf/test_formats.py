@@ -32,7 +32,7 @@ from hyperstream.wire.protobuf.formats import (
     ProtobufFormat,
     snapshot_message,
 )
-from hyperstream.wire.protobuf.orders import decoded_attributes
+from hyperstream.wire.statuses import decoded_attributes
 
 from . import spelling, values
 

@@ -1,0 +1,1 @@
+"""JSON over WebSocket: whole frames, made once and shared, in the dialects that clients speak."""
