@@ -51,7 +51,7 @@ class Staging:
                 if type(oid) is not int or not 0 <= oid <= MAX_OID or type(user) is not str:
                     raise FormatError(f"oid or user of an order is impossible: {oid!r}, {user!r:.100}")
                 shared = self._users.setdefault(user, user)
-                order = side.load(oid, shared, self._decimals[price], price, size_e8)
+                order = side.load(oid, shared, price, size_e8)
                 order.attributes = snapshot_attributes(row)
             except (BookFault, FormatError, KeyError, TypeError) as fault:
                 self.faults.setdefault(orders.symbol, f"snapshot of height {self.height}: {fault}")

@@ -17,6 +17,7 @@ from bisect import bisect_left, insort
 from collections.abc import Iterator
 
 from hyperstream.errors import HyperstreamError
+from hyperstream.market.decimals import parse_e8
 from hyperstream.market.level import Level
 from hyperstream.market.order import Order
 
@@ -40,13 +41,17 @@ class BookSide:
     Most markets are followed by nobody most of the time, and their levels need no order. A side is
     *watched* from the moment somebody looks at ``keys``: from then on these are kept sorted, and
     ``touched`` gathers the keys changed since it was last cleared; until ``unwatch``.
+
+    ``prices`` finds a level by its price as the venue spells it, which is how a diff names it: a price
+    is only ever parsed when a level opens.
     """
 
-    __slots__ = ("_keys", "levels", "order_count", "sign", "touched")
+    __slots__ = ("_keys", "levels", "order_count", "prices", "sign", "touched")
 
     def __init__(self, sign: int) -> None:
         self.sign = sign
         self.levels: dict[int, Level] = {}
+        self.prices: dict[str, Level] = {}
         self._keys: list[int] | None = None
         self.touched: set[int] = set()
         self.order_count = 0
@@ -75,25 +80,37 @@ class BookSide:
         for level in self.levels.values():
             level.protobuf_bytes = None
 
-    def add(self, oid: int, user: str, key: int, price: str, size_e8: int, before_oid: int | None) -> Order:
+    def level_at(self, price: str) -> Level | None:
+        """The level at this price, however it is spelled; raises DecimalError if it is no price."""
+        level = self.prices.get(price)
+        return level if level is not None else self.levels.get(parse_e8(price) * self.sign)
+
+    def _open(self, price: str) -> Level:
+        """The level at this price, made if there is none."""
+        key = parse_e8(price) * self.sign
+        level = self.levels.get(key)
+        if level is None:
+            level = self.levels[key] = self.prices[price] = Level(key, price)
+            if self._keys is not None:
+                insort(self._keys, key)
+        return level
+
+    def add(self, oid: int, user: str, price: str, size_e8: int, before_oid: int | None) -> Order:
         """Put a new order at the back of its price, or in front of ``before_oid``.
 
         Raises BookFault when the oid rests there already, or (after adding at the back) when
-        ``before_oid`` does not.
+        ``before_oid`` does not; DecimalError if the price is none.
         """
-        level = self.levels.get(key)
-        if level is None:
-            level = self.levels[key] = Level(key, price)
-            if self._keys is not None:
-                insort(self._keys, key)
-        elif oid in level.orders:
+        level = self.prices.get(price) or self._open(price)
+        queue = level.orders
+        if oid in queue:
             raise BookFault("duplicate order", f"order {oid} is new at {price}, where it rests already")
-        order = level.orders[oid] = Order(oid, user, level, size_e8)
+        order = queue[oid] = Order(oid, user, level, size_e8)
         level.size_e8 += size_e8
         self.order_count += 1
         if self._keys is not None:
             level.protobuf_bytes = None
-            self.touched.add(key)
+            self.touched.add(level.key)
         if before_oid is not None:
             self._move_before(level, oid, before_oid)
         return order
@@ -112,62 +129,61 @@ class BookSide:
                 queue[oid] = order
             queue[other_oid] = other
 
-    def resize(self, oid: int, key: int, size_e8: int) -> tuple[Order, Order]:
+    def resize(self, oid: int, price: str, size_e8: int) -> tuple[Order, Order]:
         """Set what is left of an order, which keeps its place; zero takes it out of the level.
 
         Returns the order as it was and as it is. Raises BookFault for an unknown order.
         """
-        level = self.levels.get(key)
+        level = self.level_at(price)
         order = level.orders.get(oid) if level is not None else None
         if level is None or order is None:
             raise BookFault("unknown order", f"order {oid} is updated, but does not rest there")
         resized = Order(oid, order.user, level, size_e8, order.attributes)
         level.size_e8 += size_e8 - order.size_e8
-        self._touch(level)
+        if self._keys is not None:
+            level.protobuf_bytes = None
+            self.touched.add(level.key)
         if size_e8:
             level.orders[oid] = resized
         else:
             del level.orders[oid]
             self.order_count -= 1
             if not level.orders:
-                self._drop(key)
+                self._drop(level)
         return order, resized
 
-    def remove(self, oid: int, key: int) -> Order | None:
+    def remove(self, oid: int, price: str) -> Order | None:
         """Take an order out and return it; None if no such order rests at this price."""
-        level = self.levels.get(key)
+        level = self.prices.get(price) or self.level_at(price)
         if level is None:
             return None
-        order = level.orders.pop(oid, None)
+        queue = level.orders
+        order = queue.pop(oid, None)
         if order is None:
             return None
         level.size_e8 -= order.size_e8
         self.order_count -= 1
         if self._keys is not None:
             level.protobuf_bytes = None
-            self.touched.add(key)
-        if not level.orders:
-            self._drop(key)
+            self.touched.add(level.key)
+        if not queue:
+            self._drop(level)
         return order
 
-    def _touch(self, level: Level) -> None:
-        if self._keys is not None:
-            level.protobuf_bytes = None
-            self.touched.add(level.key)
-
-    def _drop(self, key: int) -> None:
-        del self.levels[key]
+    def _drop(self, level: Level) -> None:
+        key = level.key
+        del self.levels[key], self.prices[level.price]
         keys = self._keys
         if keys is not None:
             del keys[bisect_left(keys, key)]
 
-    def load(self, oid: int, user: str, price_e8: int, price: str, size_e8: int) -> Order:
-        """Append an order of a snapshot, while nobody watches the side."""
-        key = price_e8 * self.sign
-        level = self.levels.get(key)
-        if level is None:
-            level = self.levels[key] = Level(key, price)
-        elif oid in level.orders:
+    def load(self, oid: int, user: str, price: str, size_e8: int) -> Order:
+        """Append an order of a snapshot, while nobody watches the side.
+
+        Raises BookFault when the oid stands there already; DecimalError if the price is none.
+        """
+        level = self.prices.get(price) or self._open(price)
+        if oid in level.orders:
             raise BookFault("duplicate order", f"order {oid} stands twice at {price}")
         order = level.orders[oid] = Order(oid, user, level, size_e8)
         level.size_e8 += size_e8

@@ -12,7 +12,7 @@ from typing import Any
 
 from hyperstream.errors import DecimalError
 from hyperstream.market.book import ADDED, REMOVED, UPDATED, Book, BookFault, BookSide
-from hyperstream.market.decimals import DecimalCache, format_e8, parse_e8
+from hyperstream.market.decimals import format_e8, parse_e8
 from hyperstream.market.order import MAX_OID, Order
 
 MAX_USERS = 200_000
@@ -36,7 +36,6 @@ class DiffApplier:
         self.books = books
         self._open_book = open_book
         self._report = report
-        self._decimals = DecimalCache()
         self._users: dict[str, str] = {}
 
     def apply(self, events: list[dict[str, Any]], touched: dict[str, Book]) -> dict[int, Order]:
@@ -45,7 +44,6 @@ class DiffApplier:
         Every book that was changed is entered into ``touched``.
         """
         books = self.books
-        decimals = self._decimals
         users = self._users
         if len(users) > MAX_USERS:
             users.clear()
@@ -67,15 +65,12 @@ class DiffApplier:
                 letter = event["side"] if "side" in event else None  # noqa: SIM401 - twice as fast
                 if letter == "B":
                     side = book.bids
-                    key = decimals[price]
                 elif letter == "A":
                     side = book.asks
-                    key = -decimals[price]
                 else:
-                    side = _odd_side(book, letter, oid, decimals[price])
-                    key = decimals[price] * side.sign
+                    side = _odd_side(book, letter, oid, price)
                 if change == "remove":
-                    removed = side.remove(oid, key)
+                    removed = side.remove(oid, price)
                     if removed is None:
                         removed = book.take_emptied(oid)
                     if book.journal is not None:
@@ -83,7 +78,7 @@ class DiffApplier:
                     continue
                 if "new" in change:
                     new = change["new"]
-                    size_e8 = parse_e8(new["sz"])  # sizes hardly repeat, prices do
+                    size_e8 = parse_e8(new["sz"])
                     if not size_e8:
                         raise BookFault("impossible size", f"order {oid} is new with size zero")
                     user = event["user"]
@@ -94,19 +89,21 @@ class DiffApplier:
                         raise TypeError("insertBefore is no oid")
                     user = users.setdefault(user, user)
                     try:
-                        order = side.add(oid, user, key, price, size_e8, before_oid)
+                        order = side.add(oid, user, price, size_e8, before_oid)
                     except BookFault as fault:
                         if fault.cause != "unknown anchor":
                             raise
                         # The order rests, only its place in the queue is in doubt.
-                        order = side.levels[key].orders[oid]
+                        level = side.level_at(price)
+                        assert level is not None
+                        order = level.orders[oid]
                         before_oid = None
                         self._report(book, fault.cause, str(fault))
                     added[oid] = order
                     if book.journal is not None:
                         book.journal.append((ADDED, order, before_oid))
                     continue
-                self._resize(book, side, oid, key, change, added)
+                self._resize(book, side, oid, price, change, added)
             except BookFault as fault:
                 self._report(book, fault.cause, str(fault))
             except DecimalError as fault:
@@ -116,16 +113,22 @@ class DiffApplier:
         return added
 
     def _resize(
-        self, book: Book, side: BookSide, oid: int, key: int, change: dict[str, Any], added: dict[int, Order]
+        self,
+        book: Book,
+        side: BookSide,
+        oid: int,
+        price: str,
+        change: dict[str, Any],
+        added: dict[int, Order],
     ) -> None:
         update = change.get("update")
         if update is not None:
-            size_e8 = self._decimals[update["newSz"]]
-            expected_e8 = self._decimals[update["origSz"]]
+            size_e8 = parse_e8(update["newSz"])
+            expected_e8 = parse_e8(update["origSz"])
         else:
-            size_e8 = self._decimals[change["modified"]["sz"]]
+            size_e8 = parse_e8(change["modified"]["sz"])
             expected_e8 = None
-        before, after = side.resize(oid, key, size_e8)
+        before, after = side.resize(oid, price, size_e8)
         if not size_e8:
             book.note_emptied(after)
         if oid in added:
@@ -145,7 +148,7 @@ class DiffApplier:
             )
 
 
-def _odd_side(book: Book, letter: object, oid: int, price_e8: int) -> BookSide:
+def _odd_side(book: Book, letter: object, oid: int, price: str) -> BookSide:
     """The side of a diff that does not say B or A; raises BookFault if it cannot be known."""
     if letter == "Bid":
         return book.bids
@@ -153,7 +156,7 @@ def _odd_side(book: Book, letter: object, oid: int, price_e8: int) -> BookSide:
         return book.asks
     if letter is None:
         for side in book.sides():
-            level = side.levels.get(price_e8 * side.sign)
+            level = side.level_at(price)
             if level is not None and oid in level.orders:
                 return side
         raise BookFault(

@@ -80,7 +80,7 @@ def test_name_and_stamp_are_encoded_once(name: MarketName, stamp: BlockStamp) ->
 
 def test_a_level_that_is_both_in_a_book_and_a_bbo_is_encoded_once() -> None:
     book = Book("BTC")
-    level = book.bids.add(1, "0x1", 10**10, "100.0", 10**8, None).level
+    level = book.bids.add(1, "0x1", "100.0", 10**8, None).level
     encoded = level_bytes(level, 1)
     update = BboUpdate(MarketName("BTC"), 1, 1, BlockStamp(1, 1, 1, 1, 1), False, book.bids.best, None)
     assert update.bid is not None
