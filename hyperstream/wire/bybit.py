@@ -23,6 +23,7 @@ from hyperstream.wire.venue_fields import (
     Payload,
     RawPayload,
     Reply,
+    flag,
     malformed,
     name,
     whole,
@@ -158,7 +159,7 @@ def read_control(message: Any) -> Control:
     if "success" not in message:
         raise FormatError("neither data nor an answer")
     request, detail = name(message.get("req_id", "")), name(message.get("ret_msg", ""))
-    if message["success"] is True:
+    if flag(message["success"]):
         return Reply(request, True)
     sentence, _, topic = detail.partition(_TOPIC_MARK)
     is_repetition = _ALREADY in sentence or _NOT_SUBSCRIBED in sentence
