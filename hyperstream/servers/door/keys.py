@@ -54,9 +54,13 @@ class ApiKey:
 
 @define(eq=False)
 class KeyRing:
-    """The keys in force, by name. ``reload`` replaces them; calls that run go on."""
+    """The keys in force, by name. ``reload`` replaces them; calls that run go on.
+
+    ``setting`` is where the path was set, for what is said of the file.
+    """
 
     path: Path
+    setting: str = "grpc.api_keys"
     keys: Mapping[str, ApiKey] = field(init=False)
 
     def __attrs_post_init__(self) -> None:
@@ -64,7 +68,7 @@ class KeyRing:
 
     def reload(self) -> None:
         """Read the file again. Raises ConfigurationError, and keeps the keys, if it cannot be used."""
-        self.keys = {key.name: key for key in read_keys(self.path)}
+        self.keys = {key.name: key for key in read_keys(self.path, self.setting)}
 
     def find(self, text: str) -> ApiKey | None:
         """The key with this text. Takes the same time whether, and where, one is found."""
@@ -87,23 +91,23 @@ def key_entry(name: str, text: str) -> str:
     return f'[{quoted}]\nsha256 = "{hashlib.sha256(text.encode()).hexdigest()}"\n'
 
 
-def read_keys(path: Path) -> list[ApiKey]:
+def read_keys(path: Path, setting: str = "grpc.api_keys") -> list[ApiKey]:
     """Read a file of keys; raises ConfigurationError with one line for each thing that is wrong."""
     try:
         table = tomllib.loads(path.read_bytes().decode())
     except FileNotFoundError as exc:
-        raise ConfigurationError(f"grpc.api_keys: {path} does not exist") from exc
+        raise ConfigurationError(f"{setting}: {path} does not exist") from exc
     except OSError as exc:
-        raise ConfigurationError(f"grpc.api_keys: {path} cannot be read: {exc.strerror}") from exc
+        raise ConfigurationError(f"{setting}: {path} cannot be read: {exc.strerror}") from exc
     except (UnicodeDecodeError, tomllib.TOMLDecodeError) as exc:
-        raise ConfigurationError(f"grpc.api_keys: {path} is not TOML: {exc}") from exc
+        raise ConfigurationError(f"{setting}: {path} is not TOML: {exc}") from exc
     problems: list[str] = []
     keys = [_read_key(name, entry, problems) for name, entry in table.items()]
     if not keys:
         problems.append("holds no key; `hyperstream config key NAME` makes one")
     problems += _same_hashes(keys)
     if problems:
-        raise ConfigurationError("\n".join(f"grpc.api_keys: {path}: {problem}" for problem in problems))
+        raise ConfigurationError("\n".join(f"{setting}: {path}: {problem}" for problem in problems))
     return keys
 
 

@@ -16,11 +16,11 @@ from grpclib.server import Server
 from hyperstream.errors import ConfigurationError
 from hyperstream.logs import LogOnce
 from hyperstream.servers.door.keys import KeyRing
+from hyperstream.servers.door.limits import ConnectionLimits
 from hyperstream.servers.door.listener import accept_connections
 from hyperstream.servers.grpc.admission import Admission
 from hyperstream.servers.grpc.calls import GuardedHandler
 from hyperstream.servers.grpc.guard import GuardedProtocol
-from hyperstream.servers.grpc.limits import ConnectionLimits
 from hyperstream.servers.grpc.tls import SmallSslProtocol, TlsFiles
 
 log = structlog.get_logger("hyperstream.grpc")

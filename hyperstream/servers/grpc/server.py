@@ -7,7 +7,6 @@ a subscriber, saying goodbye) directly; tasks of one side never wait for those o
 from __future__ import annotations
 
 import asyncio
-import errno
 import socket
 from collections import Counter
 from collections.abc import Callable
@@ -24,22 +23,20 @@ from grpclib.health.service import OVERALL, Health
 from grpclib.reflection.service import ServerReflection
 
 from hyperstream.config import NO_FILE, GrpcSettings, require_access
-from hyperstream.errors import ConfigurationError
 from hyperstream.hub.directory import MarketDirectory
 from hyperstream.hub.hub import Hub
 from hyperstream.hub.subscription import OutboxLimits
+from hyperstream.servers.door.binding import bind
 from hyperstream.servers.door.keys import KeyRing
+from hyperstream.servers.door.limits import make_descriptor_room
 from hyperstream.servers.grpc.codec import FrameCodec
 from hyperstream.servers.grpc.guarded_server import GuardedServer, ServerLimits
 from hyperstream.servers.grpc.library_logs import rare_records
-from hyperstream.servers.grpc.limits import make_descriptor_room
 from hyperstream.servers.grpc.orderbook_service import OrderbookService
 from hyperstream.servers.grpc.tls import TlsFiles
 
 log = structlog.get_logger("hyperstream.grpc")
 
-# A thousand clients may connect in the same second.
-BACKLOG = 4096
 PROGRESS_CHECK_SECONDS = 1.0
 DRAIN_CHECK_SECONDS = 0.01
 HANG_UP_SECONDS = 1.0
@@ -82,7 +79,7 @@ class GrpcServer:
         require_access(settings)
         tls, keys = _tls(settings), _keys(settings)
         make_descriptor_room(settings.max_connections)
-        listener = _bind(settings)
+        listener = bind(settings.listen, "gRPC", "grpc.listen")
         counts: Counter[str] = Counter()
         with listener, rare_records(counts, trio.current_time):
             async with trio_asyncio.open_loop() as loop:
@@ -205,26 +202,6 @@ def _limits(settings: GrpcSettings) -> ServerLimits:
         keepalive_seconds=settings.keepalive_seconds,
         is_compressing=settings.compression,
     )
-
-
-def _bind(settings: GrpcSettings) -> socket.socket:
-    host, port = settings.listen.host, settings.listen.port
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    # asyncio switches Nagle's delay off only on sockets that name their protocol.
-    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listener.bind((host, port))
-    except OSError as exc:
-        listener.close()
-        if exc.errno == errno.EADDRINUSE:
-            what = f"port {port} is taken: is another hyperstream running? Choose another with grpc.listen"
-        else:
-            what = f"{exc.strerror}: check grpc.listen"
-        raise ConfigurationError(f"gRPC cannot listen on {host}:{port}: {what}") from exc
-    listener.listen(BACKLOG)
-    listener.setblocking(False)
-    return listener
 
 
 def _log_asyncio_exception(_loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:

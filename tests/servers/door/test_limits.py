@@ -4,8 +4,8 @@ import resource
 
 import pytest
 
-from hyperstream.servers.grpc import limits
-from hyperstream.servers.grpc.limits import (
+from hyperstream.servers.door import limits
+from hyperstream.servers.door.limits import (
     SPARE_DESCRIPTORS,
     ConnectionLimits,
     descriptor_room,
