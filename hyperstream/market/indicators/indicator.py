@@ -9,7 +9,7 @@ computation is started on them as if they had been its history. So the values ar
 array function over history, gathered inputs and updates in one series, to the last bit, wherever
 the borders between them are.
 
-A computation is no part of what can be copied or pickled; it is warmed again from history instead.
+An indicator is neither copied nor pickled (a copy would go on sharing TA-Lib's state): start another.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from array import array
 from collections.abc import Callable, Sequence
 from math import isfinite
 from operator import itemgetter
-from typing import Any, cast
+from typing import Any, NoReturn, SupportsIndex, cast
 
 from hyperstream.errors import IndicatorFault
 from hyperstream.market.history import BarHistory, BarValues, PriceHistory
@@ -68,6 +68,9 @@ class _Indicator:
 
     def _fault(self, doing: str, error: Exception) -> IndicatorFault:
         return IndicatorFault(f"{self.spec.key}: {doing}: {error}")
+
+    def __reduce_ex__(self, protocol: SupportsIndex) -> NoReturn:
+        raise TypeError("an indicator is neither copied nor pickled: start another and warm it")
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.spec.key} {self._warmed}/{self.needed} {self.value}>"
