@@ -8,13 +8,17 @@ Each field's sentence is the source of ``hyperstream config schema`` and docs/co
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TypeVar
 
-from attrs import Factory, field, frozen
+from attrs import AttrsInstance, Factory, field, fields, frozen
 
 from hyperstream.errors import ConfigurationError
-from hyperstream.settings.catalogue import catalogue, sections
-from hyperstream.settings.grpc import NO_FILE, GrpcSettings, require_access
+from hyperstream.settings.access import NO_FILE, require_access
+from hyperstream.settings.catalogue import catalogue
+from hyperstream.settings.feeds import FeedsSettings
+from hyperstream.settings.grpc import GrpcSettings
 from hyperstream.settings.kinds import (
+    ABOUT,
     Boolean,
     Choice,
     FilePath,
@@ -25,21 +29,25 @@ from hyperstream.settings.kinds import (
     about,
 )
 from hyperstream.settings.layers import read_layers
+from hyperstream.settings.websocket import WebSocketSettings
 
 __all__ = [
     "NO_FILE",
     "Effective",
+    "FeedsSettings",
     "GrpcSettings",
     "LifecycleSettings",
     "ListenAddress",
     "LogSettings",
     "NodeSettings",
     "Settings",
+    "WebSocketSettings",
     "load",
     "load_effective",
     "require_access",
 ]
 
+PartT = TypeVar("PartT", bound=AttrsInstance)
 SNAPSHOT_NAME = "hyperstream_l4_snapshot.json"
 
 
@@ -164,7 +172,9 @@ class Settings:
     """Everything the daemon can be told, by section."""
 
     node: NodeSettings = field(factory=NodeSettings)
+    feeds: FeedsSettings = field(factory=FeedsSettings)
     grpc: GrpcSettings = field(factory=GrpcSettings)
+    websocket: WebSocketSettings = field(factory=WebSocketSettings)
     lifecycle: LifecycleSettings = field(factory=LifecycleSettings)
     log: LogSettings = field(factory=LogSettings)
 
@@ -195,16 +205,19 @@ def load_effective(
     reading = read_layers(catalogue(defaults), path, environ, overrides)
     if reading.problems:
         raise ConfigurationError("\n".join(reading.problems))
-    built = {
-        section.name: section.made_by(
-            **{
-                entry.key: reading.values[entry.name]
-                for entry in reading.catalogue.values()
-                if entry.section == section.name and entry.name in reading.values
-            }
-        )
-        for section in sections(defaults).values()
-    }
-    settings = Settings(**built)  # type: ignore[arg-type] # built from Settings itself
-    require_access(settings.grpc)
+    settings = _built(defaults, reading.values)
+    require_access(settings.grpc, "grpc")
+    require_access(settings.websocket, "websocket")
     return Effective(settings, reading.origins)
+
+
+def _built(defaults: PartT, values: Mapping[str, object], group: str = "") -> PartT:
+    """Return settings, or a part of them, with the values that were given by full name."""
+    given: dict[str, object] = {}
+    for attribute in fields(type(defaults)):
+        name = f"{group}{attribute.name}"
+        if ABOUT not in attribute.metadata:
+            given[attribute.name] = _built(getattr(defaults, attribute.name), values, f"{name}.")
+        elif name in values:
+            given[attribute.name] = values[name]
+    return type(defaults)(**given)

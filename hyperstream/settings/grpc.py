@@ -1,8 +1,8 @@
-"""The section ``[grpc]``, and what its settings must say together."""
+"""The section ``[grpc]``."""
 
 from attrs import field, frozen
 
-from hyperstream.errors import ConfigurationError
+from hyperstream.settings.access import NO_FILE
 from hyperstream.settings.kinds import (
     Boolean,
     FilePath,
@@ -13,7 +13,6 @@ from hyperstream.settings.kinds import (
     as_listen_address,
 )
 
-NO_FILE = "none"
 _GIB = 1 << 30
 
 
@@ -120,24 +119,3 @@ class GrpcSettings:
             Boolean(), "Whether messages are sent gzipped to clients that accept it: fewer bytes, more CPU."
         ),
     )
-
-
-def require_access(grpc: GrpcSettings) -> None:
-    """Check what settings say together; raises ConfigurationError with one line per problem.
-
-    Whoever listens where others can reach must say who may call: keys, client certificates, or anyone.
-    """
-    problems = []
-    has_certificate = grpc.certificate != NO_FILE
-    if has_certificate != (grpc.private_key != NO_FILE):
-        problems.append("grpc.certificate and grpc.private_key go together: set both, or none for no TLS")
-    if grpc.client_ca != NO_FILE and not has_certificate:
-        problems.append("grpc.client_ca wants TLS: set grpc.certificate and grpc.private_key too")
-    is_closed = grpc.api_keys != NO_FILE or grpc.client_ca != NO_FILE
-    if not (grpc.listen.is_loopback or is_closed or grpc.allow_anyone):
-        problems.append(
-            f"grpc.listen {grpc.listen} can be reached from other hosts, and nothing says who may call: "
-            "set grpc.api_keys or grpc.client_ca, or grpc.allow_anyone = true to serve anybody"
-        )
-    if problems:
-        raise ConfigurationError("\n".join(problems))

@@ -31,7 +31,10 @@ def test_show_prints_every_setting_and_where_it_came_from(cli: CliRunner, config
     arguments = ["config", "show", str(config_file), "--set", "grpc.listen=[::1]:0"]
     result = cli.invoke(main, arguments, env={"HYPERSTREAM_LOG__LEVEL": "debug"})
     assert result.exit_code == 0
-    lines = {line.split(" =")[0]: line for line in result.output.splitlines() if " = " in line}
+    lines: dict[str, str] = {}
+    for line in result.output.splitlines():
+        if " = " in line:
+            lines.setdefault(line.split(" =")[0], line)
     assert lines["data_dir"].startswith('data_dir = "/srv/hl/data"')
     assert lines["data_dir"].endswith(f"# {config_file}")
     assert lines["listen"].endswith("# --set grpc.listen=[::1]:0")

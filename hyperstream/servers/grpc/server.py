@@ -76,7 +76,7 @@ class GrpcServer:
         Started with the address it listens on. Raises ConfigurationError if that is not possible.
         """
         settings = self.settings
-        require_access(settings)
+        require_access(settings, "grpc")
         tls, keys = _tls(settings), _keys(settings)
         make_descriptor_room(settings.max_connections)
         listener = bind(settings.listen, "gRPC", "grpc.listen")
