@@ -163,6 +163,29 @@ def test_an_address_is_read_as_it_is_written(host: str, port: int) -> None:
     assert ListenAddress.parse(str(address)) == address
 
 
+def test_a_section_within_a_section_is_set_like_any_other(write: Any) -> None:
+    path = write('[feeds.binance]\nenabled = false\nurl = "ws://a/"\n[feeds]\nbybit.enabled = false\n')
+    environ = {"HYPERSTREAM_FEEDS__BINANCE__URL": "ws://b/stream"}
+    feeds = load(path, overrides=["feeds.hyperliquid.coins=SOL,@107"], environ=environ).feeds
+    assert (feeds.binance.enabled, feeds.bybit.enabled, feeds.hyperliquid.enabled) == (False, False, True)
+    assert feeds.binance.url == "ws://b/stream"
+    assert feeds.hyperliquid.coins == ("SOL", "@107")
+
+
+def test_a_group_of_sections_is_a_table_of_tables(write: Any) -> None:
+    path = write('[feeds]\nbinance = 1\nbogus = 2\n[feeds.kraken]\nurl = "x"\n[feeds.bybit]\ncolour = 1\n')
+    lines = problems(path)
+    assert "feeds.binance must be a table ([feeds.binance]), not 1" in lines[0]
+    assert "feeds.bogus is not a setting" in lines[1]
+    assert "[feeds.kraken] is not a setting" in lines[2]
+    assert "feeds.bybit.colour is not a setting; [feeds.bybit] has enabled, url" in lines[3]
+
+
+def test_a_variable_of_a_section_within_a_section_with_an_underscore_too_few_is_told() -> None:
+    (line,) = problems(environ={"HYPERSTREAM_FEEDS_BYBIT_URL": "/x"})
+    assert "did you mean HYPERSTREAM_FEEDS__BYBIT__URL?" in line
+
+
 # -- problems -------------------------------------------------------------------------------
 
 
@@ -189,6 +212,9 @@ def test_an_address_is_read_as_it_is_written(host: str, port: int) -> None:
         ("node.info_url=localhost:3001", "must be an http:// or https:// URL"),
         ("node.info_url=http://", "must be an http:// or https:// URL"),
         ("node.info_url=http://a:99999/", "must be an http:// or https:// URL"),
+        ("feeds.bybit.url=https://a/", "must be a ws:// or wss:// URL"),
+        ("feeds.bybit.url=wss://", "must be a ws:// or wss:// URL"),
+        ("feeds.binance.trades=all", 'must be one of "trade", "aggTrade"'),
         ("grpc.listen=50051", "must be HOST:PORT"),
         ("grpc.listen=:50051", "must name the host to listen on, as in 127.0.0.1:50051"),
         ("grpc.listen=a:70000", "with a port of 0 to 65535"),
@@ -213,7 +239,11 @@ def test_impossible_values_say_where_what_and_what_instead(override: str, expect
         ("data_dir", "did you mean node.data_dir?"),
         ("nod.data_dir", "did you mean node.data_dir?"),
         ("lifecycle.qqq", "[lifecycle] has drain_seconds"),
-        ("zzz.yyy", "the sections are grpc, lifecycle, log, node"),
+        ("zzz.yyy", "the sections are feeds.binance, feeds.binance_futures, "),
+        ("feeds.binance.ulr", "did you mean feeds.binance.url?"),
+        ("feeds.binanse.url", "did you mean feeds.binance.url?"),
+        ("feeds.binance", "it is a section, name a key of it as in feeds.binance.enabled"),
+        ("feeds", "it is a section, name a key of it as in feeds.binance.enabled"),
         ("grpc", "it is a section"),
     ],
 )
@@ -317,7 +347,11 @@ def test_the_schema_knows_every_setting_and_refuses_others() -> None:
     json.dumps(schema)
     assert schema["additionalProperties"] is False
     for entry in catalogue(Settings()).values():
-        described = schema["properties"][entry.section]["properties"][entry.key]
+        table = schema
+        for part in entry.section.split("."):
+            table = table["properties"][part]
+            assert table["additionalProperties"] is False
+        described = table["properties"][entry.key]
         assert described["description"] == entry.about.text
     assert schema["properties"]["node"]["additionalProperties"] is False
     assert schema["properties"]["node"]["properties"]["data_dir"]["default"] == "~/hl/data"

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from hyperstream.config import Settings, load
-from hyperstream.settings.catalogue import catalogue
+from hyperstream.settings.catalogue import catalogue, part_of
 
 SYSTEMD = Path(__file__).resolve().parent.parent / "systemd"
 PROGRAM = "/opt/hyperstream/.venv/bin/hyperstream"
@@ -46,7 +46,7 @@ def test_the_example_shows_every_setting_with_its_default(tmp_path: Path) -> Non
     shown, defaults = load(uncommented, environ={}), Settings()
     for name, entry in catalogue(defaults).items():
         assert re.search(rf"^#?{entry.key} = ", text, re.MULTILINE), f"{name} is missing"
-        value = getattr(getattr(shown, entry.section), entry.key)
+        value = getattr(part_of(shown, entry.section), entry.key)
         if name == "node.snapshot_file":
             assert value == shown.node.data_dir / "hyperstream_l4_snapshot.json"
         elif name != "node.data_dir":

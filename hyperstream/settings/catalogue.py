@@ -24,13 +24,13 @@ class Entry:
 
     @property
     def variable(self) -> str:
-        """The environment variable that sets it."""
-        return f"HYPERSTREAM_{self.section}__{self.key}".upper()
+        """The environment variable that sets it: parts of the name are joined by two underscores."""
+        return f"HYPERSTREAM_{self.name.replace('.', '__')}".upper()
 
 
 @frozen
 class Section:
-    """A table of the file: its class and that class's docstring."""
+    """A table of the file: its name (``node``, ``feeds.binance``), its class and that class's docstring."""
 
     name: str
     made_by: type[AttrsInstance]
@@ -40,21 +40,37 @@ class Section:
 Catalogue = Mapping[str, Entry]
 
 
-def sections(defaults: AttrsInstance) -> dict[str, Section]:
-    """Return the tables of the file by name, from an instance that holds the defaults."""
-    found = {}
+def sections(defaults: AttrsInstance, group: str = "") -> dict[str, Section]:
+    """Return the tables of the file by name, from an instance that holds the defaults.
+
+    A class that holds tables instead of settings is a group: ``feeds`` of ``feeds.binance``.
+    """
+    found: dict[str, Section] = {}
     for attribute in fields(type(defaults)):
-        made_by = type(getattr(defaults, attribute.name))
+        name = f"{group}.{attribute.name}" if group else attribute.name
+        holder = getattr(defaults, attribute.name)
+        made_by = type(holder)
+        if all(ABOUT not in inner.metadata for inner in fields(made_by)):
+            found |= sections(holder, name)
+            continue
         text = " ".join((made_by.__doc__ or "").split("\n\n")[0].split())
-        found[attribute.name] = Section(attribute.name, made_by, text)
+        found[name] = Section(name, made_by, text)
     return found
+
+
+def part_of(settings: AttrsInstance, section: str) -> AttrsInstance:
+    """Return the part of the settings that a section's name stands for."""
+    part = settings
+    for name in section.split("."):
+        part = getattr(part, name)
+    return part
 
 
 def catalogue(defaults: AttrsInstance) -> dict[str, Entry]:
     """Return every setting by full name, in the order of the classes."""
     entries = {}
     for section in sections(defaults).values():
-        holder = getattr(defaults, section.name)
+        holder = part_of(defaults, section.name)
         for attribute in fields(section.made_by):
             entry = Entry(
                 section.name, attribute.name, attribute.metadata[ABOUT], getattr(holder, attribute.name)
@@ -65,20 +81,20 @@ def catalogue(defaults: AttrsInstance) -> dict[str, Entry]:
 
 def nearest(name: str, entries: Catalogue) -> str:
     """Return "; did you mean …?" for a name nobody knows, or what there is to choose from."""
-    section, dot, key = name.partition(".")
+    section, dot, key = name.rpartition(".")
     names = sorted({entry.section for entry in entries.values()})
-    if dot and section in names:
+    if section in names:
         keys = {entry.key: entry.name for entry in entries.values() if entry.section == section}
         elsewhere = [entry.name for entry in entries.values() if entry.key == key]
         close = [keys[match] for match in difflib.get_close_matches(key, keys, n=1)]
         if guess := elsewhere or close:
             return f"; did you mean {guess[0]}?"
         return f"; [{section}] has {', '.join(keys)}"
-    if name in names:
-        example = next(full for full in entries if full.startswith(f"{name}."))
+    example = next((full for full in entries if full.startswith(f"{name}.")), "")
+    if example:
         return f"; it is a section, name a key of it as in {example}"
     close = difflib.get_close_matches(name, entries if dot else names, n=1)
-    by_key = [entry.name for entry in entries.values() if entry.key == (key or name)]
+    by_key = [entry.name for entry in entries.values() if entry.key == key]
     if guess := close or by_key:
         return f"; did you mean {guess[0]}?"
     return f"; the sections are {', '.join(names)}"

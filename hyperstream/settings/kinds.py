@@ -199,17 +199,22 @@ class FilePath(Kind):
 
 @frozen
 class WebAddress(Kind):
-    """An http or https URL."""
+    """A URL of one of two schemes: http and https, or ws and wss."""
 
-    label: str = "an http:// or https:// URL"
+    schemes: tuple[str, str] = ("http", "https")
     takes_text = True
+
+    @property
+    def label(self) -> str:  # noqa: D102
+        plain, secure = self.schemes
+        return f"an {plain}:// or {secure}:// URL" if plain == "http" else f"a {plain}:// or {secure}:// URL"
 
     def parse(self, value: object, base: Path) -> str:  # noqa: D102, ARG002
         if not isinstance(value, str):
             raise self._refuse(value)
         try:
             parts = urlsplit(value)
-            is_usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+            is_usable = parts.scheme in self.schemes and bool(parts.hostname) and parts.port != 0
         except ValueError:
             raise self._refuse(value) from None
         if not is_usable or any(character.isspace() for character in value):
@@ -217,7 +222,7 @@ class WebAddress(Kind):
         return value
 
     def schema(self) -> dict[str, Any]:  # noqa: D102
-        return {"type": "string", "pattern": "^https?://[^/\\s]+"}
+        return {"type": "string", "pattern": f"^{self.schemes[0]}s?://[^/\\s]+"}
 
 
 @frozen

@@ -79,7 +79,7 @@ class Reading:
             if variable in single and variable not in single.values():
                 self._tell(f"{origin}: has one underscore too few; did you mean {single[variable]}?")
             elif variable.startswith(PREFIX) and "__" in variable:
-                name = variable.removeprefix(PREFIX).lower().replace("__", ".", 1)
+                name = variable.removeprefix(PREFIX).lower().replace("__", ".")
                 self.take(self._from_text(name, environ[variable], origin))
 
     def take_overrides(self, overrides: Iterable[str]) -> None:
@@ -92,18 +92,22 @@ class Reading:
             else:
                 self.take(self._from_text(name.strip(), value.strip(), origin))
 
-    def _from_table(self, table: Mapping[str, object], path: Path) -> Iterator[Given]:
+    def _from_table(self, table: Mapping[str, object], path: Path, group: str = "") -> Iterator[Given]:
         known = {entry.section for entry in self.catalogue.values()}
         base = path.absolute().parent
-        for section, content in table.items():
-            if section not in known:
+        for key, content in table.items():
+            section = f"{group}{key}"
+            is_group = any(name.startswith(f"{section}.") for name in known)
+            if section not in known and not is_group:
                 shown = f"[{section}]" if isinstance(content, dict) else section
                 yield Given(section, None, str(path), base, shown)
             elif not isinstance(content, dict):
                 self._tell(f"{path}: {section} must be a table ([{section}]), not {describe(content)}")
+            elif is_group:
+                yield from self._from_table(content, path, f"{section}.")
             else:
-                for key, value in content.items():
-                    yield Given(f"{section}.{key}", value, str(path), base)
+                for name, value in content.items():
+                    yield Given(f"{section}.{name}", value, str(path), base)
 
     def _from_text(self, name: str, text: str, origin: str) -> Given:
         """Read a text as a TOML value, or as the string it is where no TOML value is meant."""

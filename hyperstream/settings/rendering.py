@@ -7,7 +7,7 @@ from typing import Any
 
 from attrs import AttrsInstance
 
-from hyperstream.settings.catalogue import Catalogue, Entry, catalogue, sections
+from hyperstream.settings.catalogue import Catalogue, Entry, Section, catalogue, part_of, sections
 
 _INTRODUCTION = """\
 # Configuration
@@ -57,7 +57,7 @@ def as_toml(settings: AttrsInstance, origins: Mapping[str, str], unset: Mapping[
     for section in sections(settings):
         lines += [*([""] if lines else []), f"[{section}]"]
         for entry in _of_section(entries, section):
-            value = getattr(getattr(settings, section), entry.key)
+            value = getattr(part_of(settings, section), entry.key)
             text = f"{entry.key} = {toml_value(value)}"
             if value is None:
                 text = f"# {entry.key} = {toml_value(unset[entry.name])}"
@@ -69,24 +69,28 @@ def as_toml(settings: AttrsInstance, origins: Mapping[str, str], unset: Mapping[
 def as_schema(defaults: AttrsInstance) -> dict[str, Any]:
     """Return the JSON Schema (draft 7, which TOML editors understand) of the configuration file."""
     entries = catalogue(defaults)
-    return {
+    schema = {
         "$schema": "http://json-schema.org/draft-07/schema#",
         "title": "hyperstream",
         "description": "Configuration of the hyperstream daemon.",
-        "type": "object",
-        "additionalProperties": False,
-        "properties": {
-            section.name: {
-                "type": "object",
-                "description": section.text,
-                "additionalProperties": False,
-                "properties": {
-                    entry.key: _property_schema(entry) for entry in _of_section(entries, section.name)
-                },
-            }
-            for section in sections(defaults).values()
-        },
+        **_table_schema({}),
     }
+    for section in sections(defaults).values():
+        table = schema
+        *groups, name = section.name.split(".")
+        for group in groups:
+            table = table["properties"].setdefault(group, _table_schema({}))
+        table["properties"][name] = _section_schema(section, entries)
+    return schema
+
+
+def _section_schema(section: Section, entries: Catalogue) -> dict[str, Any]:
+    described = {entry.key: _property_schema(entry) for entry in _of_section(entries, section.name)}
+    return {"description": section.text, **_table_schema(described)}
+
+
+def _table_schema(properties: dict[str, Any]) -> dict[str, Any]:
+    return {"type": "object", "additionalProperties": False, "properties": properties}
 
 
 def as_markdown(defaults: AttrsInstance) -> str:
