@@ -1,0 +1,349 @@
+"""A session: one live WebSocket of a connection, from its handshake to its end.
+
+Four tasks: one reads and routes, one sends under the rate limit, one pings, one watches what is overdue.
+Whoever finds a reason to end says it with `end` (at once) or `leave` (politely); the first reason counts.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from collections.abc import Callable, Hashable
+from typing import Any
+
+import trio
+from attrs import define, field, frozen
+from trio_websocket import CloseReason, ConnectionClosed
+
+from hyperstream.errors import CommandRefused, ConnectFailed, ConnectionLost
+from hyperstream.sockets.config import Endpoint, SocketConfig
+from hyperstream.sockets.failures import FailureKind
+from hyperstream.sockets.ledger import Ledger
+from hyperstream.sockets.outgoing import Bell, Outgoing
+from hyperstream.sockets.pacing import Causes, TokenBucket, cause_of
+from hyperstream.sockets.protocol import Command, Pong, Protocol, Rejected, Reply
+from hyperstream.sockets.router import Router
+from hyperstream.sockets.transport import Transport
+
+NORMAL = 1000
+
+
+@frozen
+class Ending:
+    """Why a session ended; a planned one is followed by the next without a wait."""
+
+    reason: str
+    is_planned: bool = False
+
+
+@define(eq=False)
+class Traffic:
+    """What a connection received and sent, over all its sessions."""
+
+    received_messages: int = 0
+    received_bytes: int = 0
+    sent_messages: int = 0
+    passive_pings: int = 0
+    unmatched_replies: int = 0
+    unsent: int = 0
+    latency_seconds: float | None = None
+
+
+@define(eq=False)
+class Session:
+    """One live WebSocket. ``on_ready`` is called when authentication is done and work may begin."""
+
+    transport: Transport
+    endpoint: Endpoint
+    config: SocketConfig
+    protocol: Protocol
+    ledger: Ledger
+    router: Router
+    bucket: TokenBucket
+    traffic: Traffic
+    new_id: Callable[[], int]
+    on_ready: Callable[[], None]
+    causes: Causes
+    max_age_at: float
+    read_at: float = field(factory=trio.current_time)
+    is_ready: bool = False
+    _failure: FailureKind = FailureKind.CLOSED
+    ending: Ending | None = None
+    _is_held: bool = False
+    _released_at: float = -math.inf
+    _leaving: tuple[int, str] | None = None
+    _urgent: deque[str | bytes] = field(factory=deque)
+    _outbox: deque[Outgoing] = field(factory=deque)
+    _requests: dict[Hashable, Outgoing] = field(factory=dict)
+    _to_send: Bell = field(factory=Bell)
+    _to_watch: Bell = field(factory=Bell)
+    _ponged: Bell = field(factory=Bell)
+    _scope: trio.CancelScope = field(factory=trio.CancelScope)
+
+    async def run(self) -> Ending:
+        """Live until something ends it; return why. Raises `ConnectFailed` if it never got ready."""
+        try:
+            with self._scope:
+                async with trio.open_nursery() as nursery:
+                    name = self.config.name
+                    nursery.start_soon(self._read, name=f"{name}: read")
+                    nursery.start_soon(self._begin, nursery, name=f"{name}: begin")
+        finally:
+            with trio.CancelScope(shield=True):  # closing by force never waits
+                await trio.aclose_forcefully(self.transport.stream)
+            self.transport.drop()
+            self._fail_senders()
+        ending = self.ending or Ending(f"not closed within {self.config.close_seconds} s")
+        if not self.is_ready:
+            raise ConnectFailed(self._failure, f"{self.endpoint.host}, before it was ready: {ending.reason}")
+        return ending
+
+    def end(self, reason: str, *, is_planned: bool = False) -> None:
+        """End now, without a goodbye, unless it is ending already."""
+        if self.ending is None:
+            self.ending = Ending(reason, is_planned)
+        self._scope.cancel(reason=reason)
+
+    def leave(self, reason: str, *, code: int = NORMAL, goodbye: str = "", seconds: float) -> None:
+        """Send what is queued, say goodbye, and end; by force after ``seconds``."""
+        if self._leaving is None:
+            self._leaving = code, goodbye
+            if self.ending is None:
+                self.ending = Ending(reason, is_planned=True)
+        self._scope.deadline = min(self._scope.deadline, trio.current_time() + seconds)
+        self._to_send.ring()
+
+    # -- sending
+
+    def send(self, outgoing: Outgoing) -> None:
+        """Queue a message. Raises `ConnectionLost` where it cannot be queued."""
+        if self._leaving is not None or self.ending is not None:
+            raise ConnectionLost(f"{self.config.name}: the connection is being closed")
+        if len(self._outbox) >= self.config.max_queued:
+            raise ConnectionLost(
+                f"{self.config.name}: {len(self._outbox)} messages wait to be sent already; send less, or "
+                "raise max_queued or message_rate"
+            )
+        if outgoing.reply_to is not None:
+            if outgoing.reply_to in self._requests:
+                raise ConnectionLost(f"an answer to {outgoing.reply_to!r} is awaited already")
+            self._requests[outgoing.reply_to] = outgoing
+        self._outbox.append(outgoing)
+        self._to_send.ring()
+
+    def withdraw(self, outgoing: Outgoing) -> None:
+        """Whoever wanted a message sent does not wait any more."""
+        if outgoing in self._outbox:
+            self._outbox.remove(outgoing)
+        if outgoing.reply_to is not None:
+            self._requests.pop(outgoing.reply_to, None)
+
+    def wake(self) -> None:
+        """What is desired has changed."""
+        self._to_send.ring()
+
+    @property
+    def queued(self) -> int:
+        """Messages that wait to be sent."""
+        return len(self._outbox) + len(self._urgent)
+
+    async def _write(self) -> None:
+        while True:
+            now = trio.current_time()
+            until = math.inf
+            if self._urgent:  # a keep-alive waits for nobody; what can wait pays for it
+                await self._transmit(self._urgent.popleft())
+                continue
+            if self._outbox or (self._leaving is None and self.ledger.has_command(now)):
+                delay = self.bucket.delay(now)
+                if delay <= 0 and await self._write_next(now):
+                    continue
+                until = now + delay if delay > 0 else self.ledger.wakes_at(now)
+            elif self._leaving is not None:
+                break
+            else:
+                until = self.ledger.wakes_at(now)
+            await self._to_send.wait(until)
+        code, goodbye = self._leaving
+        await self.transport.aclose(code, goodbye or None)
+        self._scope.cancel(reason="said goodbye")
+
+    async def _write_next(self, now: float) -> bool:
+        if self._outbox:
+            outgoing = self._outbox.popleft()
+            await self._transmit(outgoing.data)
+            if outgoing.reply_to is None:
+                outgoing.succeed()
+            return True
+        command = self.ledger.next_command(now)
+        if command is None:
+            return False
+        self._to_watch.ring()
+        await self._transmit(command.data)
+        return True
+
+    async def _transmit(self, data: str | bytes) -> None:
+        try:
+            await self.transport.send_message(data)
+        except ConnectionClosed as error:
+            self.end(_why(error.reason))
+            await trio.lowlevel.checkpoint()
+            return
+        self.traffic.sent_messages += 1
+
+    def _fail_senders(self) -> None:
+        self.traffic.unsent += len(self._outbox)
+        reason = self.ending.reason if self.ending is not None else "closing took too long"
+        for outgoing in (*self._outbox, *self._requests.values()):
+            outgoing.fail(ConnectionLost(f"{self.config.name}: the connection was lost first: {reason}"))
+        self._outbox.clear()
+        self._requests.clear()
+
+    # -- receiving
+
+    async def _read(self) -> None:
+        passive, receive, traffic = self.config.passive_ping, self.router.receive, self.traffic
+        transport = self.transport
+        while True:
+            try:
+                batch = await transport.receive_batch()
+            except ConnectionClosed as error:
+                if self._leaving is None or self.ending is None:
+                    self.end(_why(error.reason))
+                self._scope.cancel(reason="nothing will follow")
+                return
+            self.read_at = trio.current_time()
+            traffic.received_messages += len(batch)
+            for data in batch:
+                if passive is not None and self._is_passive_ping(data):
+                    continue
+                waiting = receive(data)
+                if waiting is not None:
+                    self._is_held = True
+                    await waiting
+                    self._is_held = False
+                    self._released_at = trio.current_time()
+                    self._to_watch.ring()
+            self.router.end_batch()
+
+    def _is_passive_ping(self, data: bytes) -> bool:
+        passive = self.config.passive_ping
+        assert passive is not None
+        try:
+            if not passive.matches(data):
+                return False
+            reply = passive.reply(data)
+        except Exception as error:
+            self.causes.warning("the passive ping failed", cause_of(error), exc_info=error)
+            return False
+        self.traffic.passive_pings += 1
+        self._urgent.append(reply)
+        self._to_send.ring()
+        return True
+
+    def take(self, reply: Reply, message: Any) -> bool:
+        """Note a reply of the peer; return whether it answers anything."""
+        if isinstance(reply, Pong):
+            self._ponged.ring()
+            return True
+        request = self._requests.pop(reply.command, None) if reply.command is not None else None
+        if request is not None:
+            if isinstance(reply, Rejected):
+                request.fail(CommandRefused(reply.reason))
+            else:
+                request.succeed(message)
+            return True
+        is_known = self.ledger.take(reply, trio.current_time())
+        self._to_send.ring()
+        self._to_watch.ring()
+        return is_known
+
+    # -- beginning and keeping alive
+
+    async def _begin(self, nursery: trio.Nursery) -> None:
+        with trio.move_on_after(self.config.connect_seconds) as deadline:
+            for message in self.endpoint.authentication:
+                if not await self._authenticate(message):
+                    return
+        if deadline.cancelled_caught:
+            self._failure = FailureKind.AUTHENTICATION
+            self.end(f"authentication took more than {self.config.connect_seconds} s")
+            return
+        self.is_ready = True
+        self.on_ready()
+        name = self.config.name
+        nursery.start_soon(self._write, name=f"{name}: write")
+        nursery.start_soon(self._watch, name=f"{name}: watch")
+        if self.config.heartbeat is not None:
+            nursery.start_soon(self._beat, name=f"{name}: heartbeat")
+
+    async def _authenticate(self, message: Command | str | bytes) -> bool:
+        if not isinstance(message, Command):
+            await self._transmit(message)
+            return True
+        outgoing = Outgoing(message.data, message.id)
+        if message.id is not None:
+            self._requests[message.id] = outgoing
+        await self._transmit(message.data)
+        if message.id is not None:
+            try:
+                await outgoing.outcome()
+            except CommandRefused as error:
+                self._failure = FailureKind.AUTHENTICATION
+                self.end(f"authentication was refused: {error.reason}")
+                return False
+        return True
+
+    async def _beat(self) -> None:
+        heartbeat = self.config.heartbeat
+        assert heartbeat is not None
+        sent_at = trio.current_time()
+        while True:
+            await trio.sleep_until(sent_at + heartbeat.interval_seconds)
+            sent_at = trio.current_time()
+            if await self._ping(heartbeat.is_application, sent_at + heartbeat.deadline_seconds):
+                self.traffic.latency_seconds = trio.current_time() - sent_at
+            elif not self._is_held and self._released_at < sent_at:  # else we did not read its answer
+                self.end(f"a ping was not answered within {heartbeat.deadline_seconds} s")
+
+    async def _ping(self, is_application: bool, deadline: float) -> bool:
+        if is_application:
+            ping = self.protocol.ping(self.new_id)
+            assert ping is not None, "checked when the connection was built"
+            await self._ponged.wait(-math.inf)  # an answer to an earlier ping is none to this one
+            self._urgent.append(ping)
+            self._to_send.ring()
+            return await self._ponged.wait(deadline)
+        try:
+            answered = await self.transport.send_ping()
+        except ConnectionClosed as error:
+            self.end(_why(error.reason))
+            return True
+        with trio.move_on_at(deadline):
+            await answered.wait()
+        return answered.is_set()
+
+    async def _watch(self) -> None:
+        while True:
+            until = math.inf if self._is_held else self.ledger.due_at(self._released_at)
+            await self._to_watch.wait(min(until, self.max_age_at))
+            now = trio.current_time()
+            seconds = self.config.close_seconds
+            if now >= self.max_age_at:
+                self.leave("a planned reconnect: the connection has reached its age", seconds=seconds)
+                self.max_age_at = math.inf
+            if self._is_held:
+                continue
+            hopeless = self.ledger.check(now, self._released_at)
+            if hopeless:
+                self.leave(f"renewing {hopeless[0]!r} did not make it speak", seconds=seconds)
+            self._to_send.ring()
+
+
+def _why(reason: CloseReason | None) -> str:
+    if reason is None:
+        return "closed here"
+    if reason.code == 1006:
+        return reason.reason or "the connection broke without a goodbye (1006)"
+    text = f": {reason.reason}" if reason.reason else ""
+    return f"closed with {reason.code} {reason.name.lower().replace('_', ' ')}{text}"
