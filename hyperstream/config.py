@@ -29,6 +29,7 @@ from hyperstream.settings.kinds import (
     about,
 )
 from hyperstream.settings.layers import read_layers
+from hyperstream.settings.prices import PriceSettings
 from hyperstream.settings.websocket import WebSocketSettings
 
 __all__ = [
@@ -40,6 +41,7 @@ __all__ = [
     "ListenAddress",
     "LogSettings",
     "NodeSettings",
+    "PriceSettings",
     "Settings",
     "WebSocketSettings",
     "load",
@@ -173,6 +175,7 @@ class Settings:
 
     node: NodeSettings = field(factory=NodeSettings)
     feeds: FeedsSettings = field(factory=FeedsSettings)
+    prices: PriceSettings = field(factory=PriceSettings)
     grpc: GrpcSettings = field(factory=GrpcSettings)
     websocket: WebSocketSettings = field(factory=WebSocketSettings)
     lifecycle: LifecycleSettings = field(factory=LifecycleSettings)
