@@ -9,6 +9,10 @@ Leaving the block closes all of them at the same time.
 
 from __future__ import annotations
 
+from contextlib import AbstractAsyncContextManager
+from types import TracebackType
+from typing import Self
+
 import trio
 from attrs import define, field, frozen
 
@@ -16,8 +20,10 @@ from hyperstream.errors import ConfigurationError
 from hyperstream.sockets.config import SocketConfig
 from hyperstream.sockets.connecting import OpenStream, open_stream
 from hyperstream.sockets.connection import Connection
+from hyperstream.sockets.events import State
 from hyperstream.sockets.protocol import Protocol, Subscription
 from hyperstream.sockets.router import Router
+from hyperstream.sockets.statistics import ConnectionStatistics
 
 
 @frozen
@@ -85,8 +91,7 @@ class ConnectionManager:
             await self._nursery.start(self._run, member, name=f"connection {name}")
         finally:
             member.is_starting = False
-        assert member.connection is not None
-        return member.connection
+        return self[name]
 
     async def halt(self, name: str) -> None:
         """Close a connection and wait until it is closed; its config and what it desires are kept."""
