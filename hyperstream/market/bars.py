@@ -10,6 +10,7 @@ from math import nan
 
 from attrs import frozen
 
+from hyperstream.errors import DecimalError
 from hyperstream.market.decimals import SCALE, format_e8, parse_e8
 from hyperstream.market.history import BarValues
 from hyperstream.market.intervals import SECOND_NS, Interval
@@ -105,8 +106,9 @@ class Bar:
 
 def _parse_e16(text: str) -> int:
     whole, point, fraction = text.partition(".")
-    fraction = fraction[:TURNOVER_PLACES]
-    parse_e8(f"{whole}.{fraction[:8]}" if point else whole)
-    if fraction[8:]:
-        parse_e8(f"0.{fraction[8:]}")
-    return int(whole) * SCALE * SCALE + int(fraction.ljust(TURNOVER_PLACES, "0") or "0")
+    whole_e16 = parse_e8(whole) * SCALE
+    if not point:
+        return whole_e16
+    if not (fraction.isascii() and fraction.isdigit()):
+        raise DecimalError(f"not a plain decimal: {text[:40]!r}")
+    return whole_e16 + int(fraction[:TURNOVER_PLACES].ljust(TURNOVER_PLACES, "0"))
