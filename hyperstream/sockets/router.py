@@ -46,7 +46,8 @@ class Router:
     """Decodes each message once and hands it to the route of its key.
 
     ``key`` must return something hashable. ``on_batch_end`` is called, synchronously, after the last
-    message of each read that brought any: the moment to publish what several messages changed.
+    message of each read that brought any: the moment to publish what several messages changed. If it
+    returns an awaitable, that is awaited before anything more is read: TCP then pushes back on the peer.
     A router serves one connection at a time.
     """
 
@@ -143,14 +144,20 @@ class Router:
         route.parse_seconds += now - began
         return route.accept(message, now)
 
-    def end_batch(self) -> None:
-        """Tell ``on_batch_end`` that the messages of one read were handed over."""
+    def end_batch(self) -> Awaitable[object] | None:
+        """Tell ``on_batch_end`` that the messages of one read were handed over.
+
+        Returns what must be awaited before more is read.
+        """
         if self.on_batch_end is not None:
             try:
-                self.on_batch_end()
+                waiting = self.on_batch_end()
+                if waiting is not None and inspect.isawaitable(waiting):
+                    return waiting
             except Exception as error:
                 self.failed_batch_ends += 1
                 self._causes.warning("on_batch_end failed", cause_of(error), exc_info=error)
+        return None
 
     def bind(
         self, name: str, control: Callable[[Any], bool], control_keys: frozenset[Hashable] | None

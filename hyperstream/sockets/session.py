@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Callable, Hashable
+from collections.abc import Awaitable, Callable, Hashable
 from typing import Any
 
 import trio
@@ -219,12 +219,18 @@ class Session:
                     continue
                 waiting = receive(data)
                 if waiting is not None:
-                    self._is_held = True
-                    await waiting
-                    self._is_held = False
-                    self._released_at = trio.current_time()
-                    self._to_watch.ring()
-            self.router.end_batch()
+                    await self._hold(waiting)
+            finishing = self.router.end_batch()
+            if finishing is not None:
+                await self._hold(finishing)
+
+    async def _hold(self, waiting: Awaitable[object]) -> None:
+        """Read nothing until this is done; meanwhile nobody's silence counts."""
+        self._is_held = True
+        await waiting
+        self._is_held = False
+        self._released_at = trio.current_time()
+        self._to_watch.ring()
 
     def _is_passive_ping(self, data: bytes) -> bool:
         passive = self.config.passive_ping
