@@ -1,0 +1,194 @@
+"""The bars of one market and interval, and the indicators computed on them.
+
+The venue's own bars where it has them, ours built from its trades otherwise (market/bar_builder.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from typing import TYPE_CHECKING
+
+import structlog
+
+from hyperstream.engine.prices import offers
+from hyperstream.engine.prices.instances import BarInstance
+from hyperstream.engine.prices.series import Publisher
+from hyperstream.errors import FormatError
+from hyperstream.hub.topic import Topic
+from hyperstream.market.bar_builder import BarBuilder
+from hyperstream.market.bars import Bar
+from hyperstream.market.history import BarHistory
+from hyperstream.market.intervals import Interval
+from hyperstream.market.price_updates import BarUpdate, SeriesName
+from hyperstream.market.venues import FeedTopic, VenueBar
+
+if TYPE_CHECKING:
+    from hyperstream.engine.prices.market import PriceMarket
+
+log = structlog.get_logger("hyperstream.prices")
+
+
+class BarStream:
+    """The forming bar, the closed ones as far back as they are kept, and who computes from them.
+
+    It exists while somebody follows the bars or an indicator on them. ``changes`` counts what could have
+    changed the forming bar.
+    """
+
+    def __init__(
+        self, name: SeriesName, interval: Interval, market: PriceMarket, publisher: Publisher, capacity: int
+    ) -> None:
+        self.name = name
+        self.interval = interval
+        self.market = market
+        self.builder = BarBuilder(interval)
+        self.history = BarHistory(interval, capacity)
+        self.instances: dict[str, BarInstance] = {}
+        self.last_closed: Bar | None = None
+        self.changes = 0
+        self.unreadable = 0
+        self.last_used_ns = 0
+        self.wanted: tuple[FeedTopic, ...] = offers.bar_topics(market.venue, market.symbol, name.interval)
+        self._publisher = publisher
+        self.closed = publisher.series(name, _ClosedBar(self))
+        self.forming = publisher.series(name, self)
+        self._begin()
+
+    def _begin(self) -> None:
+        """Begin with what the history of trades, or bars of a shorter interval, say of the past."""
+        replayed = [bar for bar in self.builder.replay(self.market.history) if not bar.is_partial]
+        first_seconds = replayed[0].values.start_seconds if replayed else float("inf")
+        best: BarHistory | None = None
+        for stream in self.market.bars.values():
+            if stream.interval != self.interval and self.interval.is_made_of(stream.interval):
+                coarser = stream.history.coarser(self.interval, self.history.capacity)
+                if best is None or len(coarser) > len(best):
+                    best = coarser
+        for values in best.bars() if best is not None else ():
+            if values.start_seconds < first_seconds:
+                self.history.append(values)
+        for bar in replayed:
+            self.history.append(bar.values)
+            self.last_closed = bar
+        if self.last_closed is not None:
+            self.closed.begin()
+        if self.builder.take_forming() is not None:
+            self.forming.begin()
+
+    @property
+    def topics(self) -> tuple[Topic, ...]:
+        """Where the bars are published: closed, forming."""
+        return self.closed.topic, self.forming.topic
+
+    @property
+    def takes_trades(self) -> bool:
+        """Whether the bars are built from trades."""
+        return not self.builder.follows_venue
+
+    def add_trade(
+        self, time_ns: int, price: str, price_e8: int, size_e8: int, *, is_buyer_taker: bool
+    ) -> None:
+        """A trade happened."""
+        self.changes += 1
+        closed = self.builder.add(time_ns, price, price_e8, size_e8, is_buyer_taker)
+        if closed:
+            self._close(closed)
+
+    def put(self, told: VenueBar) -> None:
+        """The venue told its own bar; one that cannot be read is counted, and logged once."""
+        self.changes += 1
+        try:
+            bar = Bar.of_venue(
+                self.interval,
+                told.start_time_ns,
+                (told.open, told.high, told.low, told.close),
+                told.volume or "0",
+                told.turnover or None,
+                trade_count=told.trade_count,
+                is_closed=told.is_closed,
+            )
+            closed = self.builder.put(bar)
+        except (FormatError, ValueError) as exc:
+            self.unreadable += 1
+            if self.unreadable == 1:
+                log.warning("a bar cannot be read", series=self.name.symbol, problem=str(exc))
+            return
+        if closed:
+            self._close(closed)
+
+    def advance(self, now_ns: int) -> bool:
+        """Close what has ended by this time although nothing was heard of it; returns whether it did."""
+        closed = self.builder.advance(now_ns)
+        if closed:
+            self.changes += 1
+            self._close(closed)
+        return bool(closed)
+
+    def _close(self, bars: Sequence[Bar]) -> None:
+        for bar in bars:
+            values = bar.values
+            self.history.append(values)
+            self.last_closed = bar
+            if self.closed.topic.snapshots is None:
+                self.closed.begin()
+            if self.closed.is_followed:
+                topic = self.closed.topic
+                self._publisher.closings.append((topic, partial(self.update, topic, bar)))
+            for instance in self.instances.values():
+                instance.close(bar, values)
+
+    def publish(self) -> None:
+        """Publish the forming bar, and what is computed with it, if it has changed."""
+        if self.builder.take_forming() is None:
+            return
+        if self.forming.topic.snapshots is None:
+            self.forming.begin()
+        if self.forming.is_followed:
+            self.forming.publish()
+        for instance in self.instances.values():
+            instance.publish()
+
+    def tell_gap(self, detail: str) -> None:
+        """Something the bars are made of is missing; the bars it falls into say so."""
+        if self.takes_trades:
+            self.builder.mark_gap()
+        self.closed.tell_gap(detail)
+        for instance in self.instances.values():
+            instance.tell_gap(detail)
+
+    def fall_back(self) -> tuple[FeedTopic, ...]:
+        """The venue does not serve such bars: build them from trades. Returns what is wanted from now on."""
+        if not self.takes_trades:
+            self.builder.leave_venue()
+        self.wanted = offers.trade_topics(self.market.venue, self.market.symbol)
+        return self.wanted
+
+    def update(self, topic: Topic, bar: Bar, sequence: int) -> BarUpdate:
+        """A bar as an update of a topic."""
+        return BarUpdate(self.name, topic.epoch, sequence, self.market.stamp(), False, bar)
+
+    def newest(self, sequence: int) -> BarUpdate | None:
+        """The forming bar."""
+        bar = self.builder.forming
+        return self.update(self.forming.topic, bar, sequence) if bar is not None else None
+
+    def version(self) -> object:
+        """One per change of the forming bar."""
+        return self.changes
+
+
+class _ClosedBar:
+    """What the series of closed bars shows."""
+
+    def __init__(self, stream: BarStream) -> None:
+        self._stream = stream
+
+    def newest(self, sequence: int) -> BarUpdate | None:
+        stream = self._stream
+        bar = stream.last_closed
+        return stream.update(stream.closed.topic, bar, sequence) if bar is not None else None
+
+    def version(self) -> object:
+        bar = self._stream.last_closed
+        return bar.start_ns if bar is not None else None

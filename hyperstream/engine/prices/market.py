@@ -1,0 +1,272 @@
+"""One market of one venue: its newest values, its history of trades, and what is computed from them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+
+from attrs import define, field
+
+from hyperstream.engine.prices.bar_stream import BarStream
+from hyperstream.engine.prices.instances import BarInstance, BookInstance, TickInstance
+from hyperstream.engine.prices.price_stream import PriceStream
+from hyperstream.engine.prices.series import Publisher
+from hyperstream.errors import DecimalError, IndicatorFault
+from hyperstream.hub.latest import LatestMarket
+from hyperstream.market.decimals import DecimalCache
+from hyperstream.market.history import PriceHistory
+from hyperstream.market.indicators.kind import BookLevels
+from hyperstream.market.updates import BlockStamp
+from hyperstream.market.venues import Quote, Ticker, VenueBar, VenueBook, VenueTrade
+
+Group = PriceStream | BarStream | TickInstance | BookInstance | BarInstance
+_e8 = DecimalCache()
+
+
+@define(eq=False)
+class PriceMarket:
+    """Takes what a venue tells of a market.
+
+    ``dirty`` is where it puts itself when there is something to publish.
+    ``is_standing``: its trades come whether anybody follows them or not, so its history has no holes.
+    ``changes`` counts ticks, ``trade_count`` the trades among them.
+    """
+
+    venue: str
+    symbol: str
+    latest: LatestMarket
+    history: PriceHistory
+    publisher: Publisher
+    dirty: list[PriceMarket]
+    is_standing: bool
+    changes: int = 0
+    trade_count: int = 0
+    unreadable: int = 0
+    event_time_ns: int = 0
+    receive_time_ns: int = 0
+    prices: PriceStream | None = None
+    every_tick: PriceStream | None = None
+    bars: dict[str, BarStream] = field(factory=dict)
+    ticks: dict[str, TickInstance] = field(factory=dict)
+    books: dict[str, BookInstance] = field(factory=dict)
+    _tick_instances: tuple[TickInstance, ...] = ()
+    _trade_bars: tuple[BarStream, ...] = ()
+    _quote_instances: tuple[BookInstance, ...] = ()
+    _is_dirty: bool = False
+    _is_followed: bool = False
+    _seen_version: int = -1
+
+    # --- what the venue tells ---
+
+    def on_trade(self, trade: VenueTrade) -> None:
+        """A trade: the tick that indicators and bars are made of."""
+        try:
+            price, size = float(trade.price), float(trade.size)
+            self.history.append(trade.trade_time_ns, price, size if trade.is_buyer_taker else -size)
+        except ValueError:
+            self.unreadable += 1
+            return
+        self.latest.trade.put(trade)
+        self.event_time_ns, self.receive_time_ns = trade.trade_time_ns, trade.receive_time_ns
+        self.changes += 1
+        self.trade_count += 1
+        for instance in self._tick_instances:
+            try:
+                instance.update(price)
+            except IndicatorFault as problem:
+                instance.fault(problem)
+        if self._trade_bars:
+            self._add_to_bars(trade)
+        if self._is_followed:
+            self._changed()
+
+    def _add_to_bars(self, trade: VenueTrade) -> None:
+        try:
+            price_e8, size_e8 = _e8[trade.price], _e8[trade.size]
+        except DecimalError:
+            self.unreadable += 1
+            return
+        for stream in self._trade_bars:
+            stream.add_trade(
+                trade.trade_time_ns, trade.price, price_e8, size_e8, is_buyer_taker=trade.is_buyer_taker
+            )
+
+    def on_quote(self, quote: Quote) -> None:
+        """The best bid and ask."""
+        self.latest.price.put(quote)
+        self.event_time_ns, self.receive_time_ns = quote.event_time_ns, quote.receive_time_ns
+        self.changes += 1
+        if self._quote_instances:
+            self._show_book(
+                self._quote_instances,
+                ((quote.bid, quote.bid_size),) if quote.bid else (),
+                ((quote.ask, quote.ask_size),) if quote.ask else (),
+            )
+        if self._is_followed:
+            self._changed()
+
+    def on_book(self, book: VenueBook) -> None:
+        """A book after an update."""
+        self.latest.book.put(book)
+        instances = tuple(
+            instance
+            for instance in self.books.values()
+            if instance not in self._quote_instances and book.detail in ("", instance.wanted[0].detail)
+        )
+        if instances:
+            self.event_time_ns, self.receive_time_ns = book.event_time_ns, book.receive_time_ns
+            levels = max(instance.indicator.levels for instance in instances)
+            self._show_book(instances, tuple(book.bids[:levels]), tuple(book.asks[:levels]))
+            self._mark()
+
+    def _show_book(
+        self,
+        instances: tuple[BookInstance, ...],
+        bids: tuple[tuple[str, str], ...],
+        asks: tuple[tuple[str, str], ...],
+    ) -> None:
+        try:
+            sides: tuple[BookLevels, BookLevels] = (
+                [(_e8[price], _e8[size]) for price, size in bids],
+                [(_e8[price], _e8[size]) for price, size in asks],
+            )
+        except DecimalError:
+            self.unreadable += 1
+            return
+        for instance in instances:
+            instance.update(*sides)
+
+    def on_bar(self, bar: VenueBar) -> None:
+        """The venue's own bar."""
+        stream = self.bars.get(bar.interval)
+        if stream is None:
+            return
+        was_built = stream.takes_trades
+        stream.put(bar)
+        if was_built != stream.takes_trades:
+            self.arrange()
+        self._mark()
+
+    def on_ticker(self, ticker: Ticker) -> None:
+        """What the venue computes: mark price, funding, …"""
+        self.latest.ticker.put(ticker)
+        self.event_time_ns, self.receive_time_ns = ticker.event_time_ns, ticker.receive_time_ns
+        self.changes += 1
+        if self._is_followed:
+            self._changed()
+
+    # --- publishing ---
+
+    def _changed(self) -> None:
+        """A tick came that somebody may follow."""
+        if self.every_tick is not None:
+            self.every_tick.publish()
+            self.publisher.is_urgent = True
+        self._mark()
+
+    def _mark(self) -> None:
+        if not self._is_dirty:
+            self._is_dirty = True
+            self.dirty.append(self)
+
+    def publish(self) -> None:
+        """Publish what has changed since the last batch."""
+        self._is_dirty = False
+        if self.prices is not None:
+            self.prices.publish()
+        for instance in self._tick_instances:
+            instance.publish()
+        for book in self.books.values():
+            book.publish()
+        for stream in self.bars.values():
+            stream.publish()
+
+    def advance(self, now_ns: int) -> None:
+        """Close bars that have ended by this time."""
+        for stream in self.bars.values():
+            if stream.advance(now_ns):
+                self._mark()
+
+    def stamp(self) -> BlockStamp:
+        """When the newest of it was made, read and published."""
+        return BlockStamp(0, self.event_time_ns, 0, self.receive_time_ns, self.publisher.now_ns())
+
+    # --- who computes from it ---
+
+    def groups(self) -> Iterator[Group]:
+        """Everything that is followed, or was lately; indicators on bars before the bars."""
+        if self.prices is not None:
+            yield self.prices
+        if self.every_tick is not None:
+            yield self.every_tick
+        yield from list(self.ticks.values())
+        yield from list(self.books.values())
+        for stream in list(self.bars.values()):
+            yield from list(stream.instances.values())
+            yield stream
+
+    def add(self, group: Group) -> None:
+        """From now on this is told what comes."""
+        match group:
+            case PriceStream() if group.name.is_every_tick:
+                self.every_tick = group
+            case PriceStream():
+                self.prices = group
+            case BarStream():
+                self.bars[group.name.interval] = group
+            case TickInstance():
+                self.ticks[group.name.symbol] = group
+            case BookInstance():
+                self.books[group.name.symbol] = group
+            case BarInstance():
+                group.stream.instances[group.name.symbol] = group
+        self.arrange()
+
+    def remove(self, group: Group) -> None:
+        """From now on this is told nothing more."""
+        match group:
+            case PriceStream() if group.name.is_every_tick:
+                self.every_tick = None
+            case PriceStream():
+                self.prices = None
+            case BarStream():
+                del self.bars[group.name.interval]
+            case TickInstance():
+                del self.ticks[group.name.symbol]
+            case BookInstance():
+                del self.books[group.name.symbol]
+            case BarInstance():
+                del group.stream.instances[group.name.symbol]
+        self.arrange()
+
+    def arrange(self) -> None:
+        """Sort out who is told what, so that a tick finds it without looking."""
+        self._tick_instances = tuple(self.ticks.values())
+        self._quote_instances = tuple(book for book in self.books.values() if book.indicator.levels == 1)
+        self._trade_bars = tuple(stream for stream in self.bars.values() if stream.takes_trades)
+        self._is_followed = next(self.groups(), None) is not None
+
+    @property
+    def is_unused(self) -> bool:
+        """Whether nobody follows anything of it, and nothing was told of it since this was last asked."""
+        before, self._seen_version = self._seen_version, self.latest.version
+        return not (self._is_followed or self.is_standing) and before == self._seen_version
+
+    def counts(self) -> Counter[str]:
+        """What was not as it should be, by cause."""
+        counts = Counter({"unreadable ticks": self.unreadable})
+        for stream in self.bars.values():
+            told = stream.builder.statistics()
+            counts["unreadable bars"] += stream.unreadable
+            counts["late trades"] += told.late_trades
+            counts["early trades"] += told.early_trades
+            counts["late bars"] += told.late_bars
+            counts["skipped bars"] += told.skipped_bars
+        for group in self.groups():
+            if isinstance(group, TickInstance | BookInstance | BarInstance):
+                counts["indicator faults"] += group.faults
+        return +counts
+
+    def forget_history(self) -> None:
+        """Trades do not come any more: those that come one day do not follow these."""
+        self.history = PriceHistory(self.history.capacity)
