@@ -258,7 +258,7 @@ class LiveMarket:
     def retire_topics(self, now_ns: int) -> None:
         """Drop topics that nobody has followed for a while; until then a resume point is good."""
         for topic in self.topics():
-            if topic.cursors:
+            if topic.is_followed:
                 topic.last_used_ns = now_ns
         oldest_ns = now_ns - LINGER_NS
         self.books = _used_since(oldest_ns, self.books)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from attrs import define, evolve, field
 
-from hyperstream.hub.cursor import Cursor, Stage
+from hyperstream.hub.cursor import Cursor
+from hyperstream.hub.log import Entry, Place
 from hyperstream.hub.subscription import Contract, OutboxLimits, Subscription
 from hyperstream.market.updates import NOTICE_CUT, NoticeNote
 
@@ -20,73 +21,60 @@ UNREAD_ANSWERS = "too many answers wait unread; read them before you ask for mor
 class Message:
     """What waits: a block's frames joined, or a notice yet to be spelled. Nothing of it ever changes.
 
-    ``entries`` are the sequences in it; ``told`` the frames in it that have none. Thousands are made for
-    subscribers that read nothing, and kept: hence ``define``, three times as fast to make as
-    ``frozen``, and no list where there is nothing to hold.
+    ``entries`` are what is in it; without any it is for this subscriber alone, and no snapshot makes up
+    for it. Thousands are made for subscribers that read nothing, and kept: hence ``define``, three times as
+    fast to make as ``frozen``.
     """
 
     number: int
     body: bytes
-    entries: Sequence[tuple[Cursor, int]]
-    told: Sequence[tuple[Cursor, bytes]]
+    entries: Sequence[Entry]
     note: NoticeNote | None = None
-
-    @property
-    def is_kept(self) -> bool:
-        """Whether it is for this subscriber alone, so that no snapshot makes up for it."""
-        return self.note is not None or not (self.entries or self.told)
 
 
 @define(eq=False)
 class QueuedSubscription(Subscription):
-    """Keeps messages in order in a bounded outbox; ``overflow`` says what happens past its limits."""
+    """Keeps messages in order in a bounded outbox; ``overflow`` says what happens past its limits.
 
-    _frames: list[bytes] = field(factory=list)
-    _entries: list[tuple[Cursor, int]] = field(factory=list)
-    _told: list[tuple[Cursor, bytes]] = field(factory=list)
+    ``_left`` are cursors of topics that were left while something of theirs waited: it is in
+    messages up to that number.
+    """
+
+    _entries: list[Entry] = field(factory=list)
     _outbox: deque[Message] = field(factory=deque)
     _outbox_bytes: int = 0
     _last_number: int = 0
+    _left: list[tuple[int, Cursor]] = field(factory=list)
 
-    def accept(self, cursor: Cursor, frame: bytes, sequence: int) -> None:
+    def accept(self, entry: Entry) -> None:
         """Gather an update until the block ends."""
-        if not self._frames:
-            self.hub.mark(self)
-        self._frames.append(frame)
-        if sequence:
-            self._entries.append((cursor, sequence))
-        else:
-            self._told.append((cursor, frame))
-
-    def held_more(self) -> None:
-        """What is held behind a snapshot counts like what waits."""
-        self.hub.mark(self)
+        entries = self._entries
+        if not entries:
+            self.hub.marked[self] = None
+        entries.append(entry)
 
     def flush(self) -> None:
         """Write the block's message, or put it into the outbox."""
-        if self._frames:
-            body = b"".join(self._frames)
-            self._frames = []
-            if (self._outbox and not self._write_waiting()) or not self._write_now(body):
-                told: Sequence[tuple[Cursor, bytes]] = ()
-                if self._told:
-                    told, self._told = self._told, []
-                self._put(Message(self._last_number + 1, body, self._entries, told))
-                self._entries = []
-            else:
+        entries = self._entries
+        if entries:
+            body = entries[0][0] if len(entries) == 1 else self.hub.join(entries)
+            if (not self._outbox or self._write_waiting()) and self._write_now(body):
                 self._last_number += 1
-                self._entries.clear()
-                self._told.clear()
+                entries.clear()
                 if not self._joining:
                     return
+            else:
+                self._entries = []
+                self._put(Message(self._last_number + 1, body, entries))
         self._announce()
 
     def _announce(self) -> None:
         """Something may wait now: hold it to the limits, and wake the server."""
-        waiting_bytes = self._outbox_bytes
-        if self._joining:
-            waiting_bytes += sum(cursor.held_bytes for cursor in self._joining)
-        if waiting_bytes > self.limits.max_bytes or len(self._outbox) > self.limits.max_messages:
+        limits = self.limits
+        if (
+            self._outbox_bytes + self._held_bytes > limits.max_bytes
+            or len(self._outbox) > limits.max_messages
+        ):
             self.overflow()
         if self._outbox or self._joining:
             self.wake()
@@ -112,10 +100,11 @@ class QueuedSubscription(Subscription):
         self._outbox_bytes += len(message.body)
 
     def _put_notice(self, note: NoticeNote) -> None:
-        self._put(Message(self._last_number + 1, b"", (), (), note))
+        self._put(Message(self._last_number + 1, b"", (), note))
 
     def notify(self, note: NoticeNote) -> None:
         """Queue a notice; a stream that has been cut ends with what it was told then."""
+        self.hub.settle()
         self.flush()
         if not self.is_finished:
             self._put_notice(note)
@@ -123,11 +112,12 @@ class QueuedSubscription(Subscription):
 
     def tell(self, frame: bytes) -> None:
         """Write it, or put it behind what waits; it counts like what waits."""
+        self.hub.settle()
         self.flush()
         if self.is_finished:
             return
         if (self._outbox and not self._write_waiting()) or not self._write_now(frame):
-            self._put(Message(self._last_number + 1, frame, (), ()))
+            self._put(Message(self._last_number + 1, frame, ()))
             self._announce()
         else:
             self._last_number += 1
@@ -143,8 +133,15 @@ class QueuedSubscription(Subscription):
 
     def _forget(self, cursor: Cursor) -> None:
         """What is queued stays."""
-        if cursor.stage is Stage.LIVE:
-            cursor.final_sequence = cursor.topic.sequence
+        taken = self._taken_number()
+        self._left = [left for left in self._left if left[0] > taken]
+        if self._outbox:
+            self._left.append((self._last_number, cursor))
+
+    def _catch_up(self, cursor: Cursor, place: Place) -> None:
+        """Read the log piece by piece, behind what waits."""
+        cursor.catch_up(place)
+        self.join(cursor)
 
     def _take_live(self) -> bytes | None:
         if not self._outbox:
@@ -156,20 +153,31 @@ class QueuedSubscription(Subscription):
         return self.wire_format.notice(evolve(message.note, resume=self.resume_points()))
 
     def _join_after(self, cursor: Cursor) -> int:
-        gathered = any(waiting is cursor for waiting, _ in (*self._entries, *self._told))
-        return self._last_number + gathered
+        number = cursor.topic.number
+        return self._last_number + any(entry[2] == number for entry in self._entries)
 
     def _taken_number(self) -> int:
         return self._outbox[0].number - 1 if self._outbox else self._last_number
 
-    def _first_waiting(self) -> dict[Cursor, int]:
-        first: dict[Cursor, int] = {}
-        for message in self._outbox:
-            for cursor, sequence in message.entries:
-                first.setdefault(cursor, sequence)
-        for cursor, sequence in self._entries:
-            first.setdefault(cursor, sequence)
+    def _first_waiting(self) -> dict[int, int]:
+        first: dict[int, int] = {}
+        for entries in (*(message.entries for message in self._outbox), self._entries):
+            for _, sequence, number in entries:
+                if sequence:
+                    first.setdefault(number, sequence)
         return first
+
+    def _cursor_of(self) -> Callable[[int, Message], Cursor]:
+        """Whose an entry of a message is, by the number of its topic."""
+        now = {topic.number: cursor for topic, cursor in self.cursors.items()}
+
+        def find(number: int, message: Message) -> Cursor:
+            for last, cursor in self._left:
+                if cursor.topic.number == number and message.number <= last:
+                    return cursor
+            return now[number]
+
+        return find
 
     @property
     def waiting(self) -> tuple[int, int]:
@@ -199,33 +207,44 @@ class ResyncSubscription(QueuedSubscription):
         if self.is_finished:
             return
         self.hub.count("resync_slow_consumer")
-        losers: dict[Cursor, list[bytes]] = {}
-        for message in self._outbox:
-            for cursor, sequence in message.entries:
-                cursor.lose(sequence)
-                losers.setdefault(cursor, [])
-            for cursor, frame in message.told:
-                losers.setdefault(cursor, []).append(frame)
+        losers = self._drop_updates()
         for cursor in self._joining:
-            if cursor.lose_held():
+            if cursor.lose_backlog():
                 losers.setdefault(cursor, [])
-        self._outbox = deque(message for message in self._outbox if message.is_kept)
-        self._outbox_bytes = sum(len(message.body) for message in self._outbox)
+        left = [cursor for cursor in losers if self.cursors.get(cursor.topic) is not cursor]
+        kept: list[Entry] = []
         for cursor, told in losers.items():
-            has_left = self.cursors.get(cursor.topic) is not cursor
-            if has_left and cursor.missed_from:
-                told.insert(0, cursor.gap())
-            if has_left or (cursor.stage is Stage.LIVE and not cursor.missed_from):
-                body = b"".join(told)
-                self._put(Message(self._last_number + 1, body, (), [(cursor, frame) for frame in told]))
-                continue
-            if cursor.missed_from:
+            if not cursor.missed_from:
+                kept += told
+            elif cursor in left:
+                kept += [(cursor.gap(), 0, cursor.topic.number), *told]
+            else:
                 cursor.wait()
-            cursor.preface[:0] = told
+                cursor.preface = (*(frame for frame, _, _ in told), *cursor.preface)
+        if kept:
+            self._put(Message(self._last_number + 1, b"".join([frame for frame, _, _ in kept]), kept))
+            self._left = [(self._last_number, cursor) for cursor in left]
         for cursor in self._joining:
             cursor.not_before = max(cursor.not_before, self._last_number)
         if self._outbox_bytes > self.limits.max_bytes or len(self._outbox) > self.limits.max_messages:
             self._cut_off(UNREAD_ANSWERS)
+
+    def _drop_updates(self) -> dict[Cursor, list[Entry]]:
+        """Empty the outbox of what a snapshot makes up for; returns who lost what, and what must be told."""
+        losers: dict[Cursor, list[Entry]] = {}
+        find = self._cursor_of()
+        for message in self._outbox:
+            for entry in message.entries:
+                cursor = find(entry[2], message)
+                told = losers.setdefault(cursor, [])
+                if entry[1]:
+                    cursor.lose(entry[1])
+                else:
+                    told.append(entry)
+        self._outbox = deque(message for message in self._outbox if not message.entries)
+        self._outbox_bytes = sum(len(message.body) for message in self._outbox)
+        self._left.clear()
+        return losers
 
 
 @define(eq=False)
@@ -241,33 +260,33 @@ class Private:
 class ConflatedSubscription(Subscription):
     """Only the newest update of each topic waits; it says how many it replaced."""
 
-    _latest: dict[Cursor, tuple[bytes, int, int]] = field(factory=dict)  # frame, first sequence, merged
-    _told: list[tuple[Cursor, bytes]] = field(factory=list)
+    # By the topic's number: the frame, the first sequence that waits, how many were merged.
+    _latest: dict[int, tuple[bytes, int, int]] = field(factory=dict)
+    _told: list[Entry] = field(factory=list)
     _private: deque[Private] = field(factory=deque)
     _private_bytes: int = 0
     _private_number: int = 0
     _popped: int = 0
 
-    def accept(self, cursor: Cursor, frame: bytes, sequence: int) -> None:
+    def accept(self, entry: Entry) -> None:
         """Replace what waits of this topic."""
-        self.hub.mark(self)
+        frame, sequence, number = entry
+        self.hub.marked[self] = None
         if not sequence:
-            self._told.append((cursor, frame))
+            self._told.append(entry)
             return
-        replaced = self._latest.get(cursor)
+        latest = self._latest
+        replaced = latest.get(number)
         if replaced is None:
-            self._latest[cursor] = frame, sequence, 0
+            latest[number] = frame, sequence, 0
         else:
             self.merged += 1
-            self._latest[cursor] = frame, replaced[1], replaced[2] + 1
-
-    def held_more(self) -> None:
-        """Snapshots of conflated topics are one frame: nothing is ever held behind one."""
+            latest[number] = frame, replaced[1], replaced[2] + 1
 
     def flush(self) -> None:
         """Write what was accepted, or leave it to be taken when the peer can."""
         if self.is_idle and not self._private and (self._latest or self._told):
-            frames = [frame for _, frame in self._told]
+            frames = [entry[0] for entry in self._told]
             for frame, _, merged in self._latest.values():
                 frames.append(self.wire_format.merged(frame, merged) if merged else frame)
             body = b"".join(frames)
@@ -285,6 +304,7 @@ class ConflatedSubscription(Subscription):
 
     def tell(self, frame: bytes) -> None:
         """Write it, or put it behind what waits; more of these than may wait end the stream."""
+        self.hub.settle()
         self.flush()
         if self.is_finished:
             return
@@ -307,12 +327,19 @@ class ConflatedSubscription(Subscription):
 
     def _forget(self, cursor: Cursor) -> None:
         """What waits of the topic is of no use any more."""
-        self._latest.pop(cursor, None)
-        self._told = [told for told in self._told if told[0] is not cursor]
+        number = cursor.topic.number
+        self._latest.pop(number, None)
+        self._told = [entry for entry in self._told if entry[2] != number]
+
+    def _catch_up(self, cursor: Cursor, place: Place) -> None:
+        """Of what was missed only the newest value waits, and what was told."""
+        cursor.catch_up(place)
+        cursor.go_live(self.accept)
+        self._now_live(cursor)
 
     def _take_live(self) -> bytes | None:
         """What was told, the values that have waited longest, and what is private behind those before it."""
-        frames = [frame for _, frame in self._told]
+        frames = [entry[0] for entry in self._told]
         self._told.clear()
         size = 0
         while size < MESSAGE_BYTES and (self._latest or self._private):
@@ -337,19 +364,20 @@ class ConflatedSubscription(Subscription):
 
     def _join_after(self, cursor: Cursor) -> int:
         """What waits of the topic is older than its snapshot: only what was told goes before it."""
-        replaced = self._latest.pop(cursor, None)
+        number = cursor.topic.number
+        replaced = self._latest.pop(number, None)
         if replaced is not None:
             self.merged += 1
             cursor.final_sequence = replaced[1] - 1
-        cursor.preface += [frame for waiting, frame in self._told if waiting is cursor]
-        self._told = [told for told in self._told if told[0] is not cursor]
+        cursor.preface = (*(entry[0] for entry in self._told if entry[2] == number), *cursor.preface)
+        self._told = [entry for entry in self._told if entry[2] != number]
         return self._private_number
 
     def _taken_number(self) -> int:
         return self._private_number - len(self._private)
 
-    def _first_waiting(self) -> dict[Cursor, int]:
-        return {cursor: first for cursor, (_, first, _) in self._latest.items()}
+    def _first_waiting(self) -> dict[int, int]:
+        return {number: first for number, (_, first, _) in self._latest.items()}
 
     @property
     def waiting(self) -> tuple[int, int]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from attrs import define, field, frozen
 
@@ -11,6 +12,10 @@ from hyperstream.hub.contracts import DEFAULT_LIMITS, SUBSCRIPTIONS
 from hyperstream.hub.subscription import Contract, OutboxLimits, Subscription
 from hyperstream.hub.topic import WireFormat
 from hyperstream.market.updates import NoticeNote
+
+if TYPE_CHECKING:
+    from hyperstream.hub.log import Entry
+    from hyperstream.hub.topic import Topic
 
 MICROSECONDS = 1_000_000
 
@@ -29,14 +34,18 @@ class Hub:
 
     ``start_seconds`` is the wall clock at the start of the process. Epochs rise from its microsecond,
     slower than microseconds pass: a resume point of an earlier run never fits by accident, however
-    soon after it this one was started.
+    soon after it this one was started. ``marked`` are those with something to flush; ``deferred`` is what
+    was published since the last flush and not yet offered to the late.
     """
 
     start_seconds: float
     subscriptions: dict[Subscription, None] = field(factory=dict)
     counts: Counter[str] = field(factory=Counter)
     epochs_given: int = 0
-    _marked: dict[Subscription, None] = field(factory=dict)
+    marked: dict[Subscription, None] = field(factory=dict)
+    deferred: list[tuple[Topic, Entry]] = field(factory=list)
+    _joined_entries: list[Entry] = field(factory=list)
+    _joined: bytes = b""
 
     def next_epoch(self) -> int:
         """A number never given before, not even by an earlier run."""
@@ -58,32 +67,52 @@ class Hub:
     def mark(self, subscription: Subscription) -> None:
         """This subscription has something to flush."""
         if subscription in self.subscriptions:
-            self._marked[subscription] = None
+            self.marked[subscription] = None
 
     def flush(self) -> None:
         """A block ended: hand what was published to the subscriptions' servers.
 
-        Those that can be written to come first: nobody waits for what the slow ones cost.
+        Those that keep up come first: they are written to before the late are even offered it, so
+        that nobody waits for what the slow ones cost.
         """
-        if self._marked:
-            marked = self._marked
-            self._marked = {}
-            slow = []
-            for subscription in marked:
-                if subscription.is_idle:
-                    subscription.flush()
-                else:
-                    slow.append(subscription)
-            for subscription in slow:
+        marked, self.marked = self.marked, {}
+        rest = []
+        for subscription in marked:
+            if subscription.is_prompt and subscription.is_idle:
                 subscription.flush()
+            else:
+                rest.append(subscription)
+        if rest or self.deferred:
+            self.settle()
+            late, self.marked = self.marked, {}
+            late.update(dict.fromkeys(rest))
+            for subscription in sorted(late, key=_is_busy):
+                subscription.flush()
+                subscription.flushed()
+
+    def join(self, entries: list[Entry]) -> bytes:
+        """The frames of a block joined; those who follow the same topics share one message."""
+        if entries != self._joined_entries:
+            self._joined_entries = list(entries)
+            self._joined = b"".join([entry[0] for entry in entries])
+        return self._joined
+
+    def settle(self) -> None:
+        """Offer the late what was published since the last flush."""
+        if self.deferred:
+            deferred, self.deferred = self.deferred, []
+            for topic, entry in deferred:
+                for cursor in topic.late:
+                    cursor.offer(entry)
 
     def forget(self, subscription: Subscription) -> None:
         """This subscription takes no more updates."""
         self.subscriptions.pop(subscription, None)
-        self._marked.pop(subscription, None)
+        self.marked.pop(subscription, None)
 
     def notify_all(self, note: NoticeNote) -> None:
         """Tell every subscriber something about its stream."""
+        self.settle()
         for subscription in list(self.subscriptions):
             subscription.notify(note)
 
@@ -99,3 +128,7 @@ class Hub:
     def statistics(self) -> HubStatistics:
         """What there is and what happened."""
         return HubStatistics(len(self.subscriptions), dict(self.counts))
+
+
+def _is_busy(subscription: Subscription) -> bool:
+    return not subscription.is_idle

@@ -1,12 +1,12 @@
 """A subscription: the topics of one subscriber, under one delivery contract.
 
-The publisher calls ``accept`` for each update and ``flush`` at a block's end. To a subscriber that
+The publisher calls ``accept`` for each update and the hub ``flush`` at a block's end. To a subscriber that
 keeps up the message is written there and then, through ``write``. Where that is not possible it waits
 in the outbox: the server is woken through ``wake``, and calls ``take`` whenever its peer can take
 a message, until nothing waits. Neither waits for the other, and all are plain calls of one thread.
 
-Snapshots are made when they are taken, a bounded piece at a time, in turn with live updates: a
-subscriber of every market, or of a book of 50,000 orders, holds up nobody.
+Snapshots, and what is to be caught up with, are taken a bounded piece at a time, in turn with live
+updates: a subscriber of every market, or of a book of 50,000 orders, holds up nobody.
 """
 
 from __future__ import annotations
@@ -19,13 +19,17 @@ from typing import TYPE_CHECKING
 from attrs import define, field, frozen
 
 from hyperstream.hub.cursor import Cursor, Stage
+from hyperstream.hub.log import Place
 from hyperstream.market.updates import GAP_RESTART, GapNote, NoticeNote, ResumePoint
 
 if TYPE_CHECKING:
     from hyperstream.hub.hub import Hub
+    from hyperstream.hub.log import Entry
     from hyperstream.hub.topic import Topic, WireFormat
 
-SNAPSHOT_MESSAGE_BYTES = 64 * 1024
+PIECE_BYTES = 64 * 1024  # of snapshots and catching up, about, in one message
+# Behind for so many blocks in a row, a subscriber comes after the others until it has caught up.
+LATE_BLOCKS = 8
 
 
 class Contract(Enum):
@@ -69,6 +73,7 @@ class Subscription(ABC):
     ``is_finished`` means that nothing will ever come again once ``take`` returns None; ``cut``
     then says why, if the subscriber was at fault. ``write`` sends a message at once, or returns
     False; servers that can do that set it, and ``is_idle`` while nothing is being sent otherwise.
+    ``is_prompt`` while it keeps up: its live cursors are handed updates before all others.
     """
 
     hub: Hub
@@ -85,16 +90,16 @@ class Subscription(ABC):
     dropped: int = 0
     merged: int = 0
     gaps: int = 0
+    is_prompt: bool = False
+    _blocks_behind: int = 0
     _joining: dict[Cursor, None] = field(factory=dict)
-    _is_snapshot_turn: bool = True
+    _held_bytes: int = 0
+    _is_backlog_turn: bool = True
+    _has_left_topics: bool = False
 
     @abstractmethod
-    def accept(self, cursor: Cursor, frame: bytes, sequence: int) -> None:
-        """An update (or, with sequence 0, a gap) of a live cursor."""
-
-    @abstractmethod
-    def held_more(self) -> None:
-        """An update was put behind the snapshot that is being sent."""
+    def accept(self, entry: Entry) -> None:
+        """An update or a gap of a live cursor."""
 
     @abstractmethod
     def flush(self) -> None:
@@ -121,8 +126,12 @@ class Subscription(ABC):
         """The topic was left: deal with what waits of it."""
 
     @abstractmethod
+    def _catch_up(self, cursor: Cursor, place: Place) -> None:
+        """Send what was published since this place, and go on from there."""
+
+    @abstractmethod
     def _take_live(self) -> bytes | None:
-        """The next message that is not a snapshot."""
+        """The next message that is not a snapshot, nor to catch up."""
 
     @abstractmethod
     def _join_after(self, cursor: Cursor) -> int:
@@ -133,8 +142,8 @@ class Subscription(ABC):
         """The number of the last message taken."""
 
     @abstractmethod
-    def _first_waiting(self) -> dict[Cursor, int]:
-        """The first sequence that waits, for each cursor that has something waiting."""
+    def _first_waiting(self) -> dict[int, int]:
+        """The first sequence that waits, by the numbers of the topics that have something waiting."""
 
     @property
     @abstractmethod
@@ -143,127 +152,162 @@ class Subscription(ABC):
 
     def attach(self, topic: Topic, resume: ResumePoint | None = None) -> None:
         """Add a topic: from a resume point without a hole if possible, else from a snapshot."""
+        self.hub.settle()
         if topic in self.cursors or self.is_finished:
             return
-        cursor = self.cursors[topic] = Cursor(self, topic)
-        topic.cursors.append(cursor)
+        cursor = Cursor(self, topic, may_lag=resume is None and not self._has_left_topics)
+        self.cursors[topic] = cursor
+        topic.follow(cursor, self.hub)
         if resume is not None:
-            missed = topic.since(resume.sequence) if resume.epoch == topic.epoch else None
-            if missed is not None:
-                cursor.begin(None)
-                for sequence, frame in missed:
-                    self.accept(cursor, frame, sequence)
+            place = topic.find(resume.sequence) if resume.epoch == topic.epoch else None
+            if place is not None:
+                self._catch_up(cursor, place)
                 return
             self.gaps += 1
-            cursor.preface.append(self.wire_format.gap(_restart_note(topic, resume)))
+            cursor.preface = (self.wire_format.gap(_restart_note(topic, resume)),)
         if topic.snapshots is not None:
             self.join(cursor)
             return
         # There is nothing to wait for, and what is published while waiting would be lost.
-        for frame in cursor.begin(None):
-            self.accept(cursor, frame, 0)
+        frames: list[bytes] = []
+        cursor.begin(frames)
+        self._now_live(cursor)
+        for frame in frames:
+            self.accept((frame, 0, topic.number))
 
     def detach(self, topic: Topic) -> None:
         """Leave a topic. Of what waits of it, queued contracts still send what is queued; nothing else comes.
 
         A snapshot that is on its way breaks off. Fine if the topic is not followed.
         """
+        self.hub.settle()
         self.flush()
         if topic not in self.cursors or self.is_finished:
             return
         cursor = self.cursors.pop(topic)
-        topic.cursors.remove(cursor)
+        topic.leave(cursor)
         self._joining.pop(cursor, None)
+        self._has_left_topics = True
+        if cursor.stage is Stage.LIVE:
+            cursor.final_sequence = topic.sequence
+        elif cursor.backlog is not None:
+            self._held_bytes -= cursor.backlog.held_bytes
         self._forget(cursor)
+
+    def hold(self, size: int) -> None:
+        """So many bytes more (or less) are to be read from logs before the subscription has caught up."""
+        self._held_bytes += size
+        if size > 0:
+            self.hub.mark(self)
 
     def join(self, cursor: Cursor) -> None:
         """Give the cursor its turn to begin, once what waits of it has been taken."""
+        topic = cursor.topic
+        if topic.prompt.pop(cursor, None) is not None:
+            topic.late[cursor] = None
         cursor.not_before = self._join_after(cursor)
         self._joining[cursor] = None
         self.hub.mark(self)
 
+    def _now_live(self, cursor: Cursor) -> None:
+        """The cursor has caught up."""
+        self._joining.pop(cursor, None)
+        if self.is_prompt and cursor in cursor.topic.late:
+            del cursor.topic.late[cursor]
+            cursor.topic.prompt[cursor] = self
+
+    def flushed(self) -> None:
+        """A block has ended for one that is not prompt, or could not be written to: decide which it is."""
+        if self.is_prompt:
+            self._blocks_behind += 1
+            if self._blocks_behind >= LATE_BLOCKS:
+                self._become_late()
+        elif self.is_idle and not self._joining and not self.waiting[0]:
+            self._become_prompt()
+
+    def _become_late(self) -> None:
+        self.is_prompt = False
+        for topic, cursor in self.cursors.items():
+            if topic.prompt.pop(cursor, None) is not None:
+                topic.late[cursor] = None
+
+    def _become_prompt(self) -> None:
+        self.is_prompt = True
+        self._blocks_behind = 0
+        for topic, cursor in self.cursors.items():
+            if cursor.stage is Stage.LIVE and cursor in topic.late:
+                del topic.late[cursor]
+                topic.prompt[cursor] = self
+
     def leave_topics(self) -> None:
         """Take no more updates; what waits, and snapshots that were promised, can still be taken."""
         for topic, cursor in self.cursors.items():
-            if cursor.stage is Stage.LIVE:
-                cursor.final_sequence = topic.sequence
-            topic.cursors.remove(cursor)
+            cursor.stop()
+            topic.leave(cursor)
         self.hub.forget(self)
 
     def _cut_off(self, why: str) -> None:
         """The subscriber is at fault: nothing more is queued, and no snapshot begins or goes on."""
         self.hub.count("cut_slow_consumer")
         self.cut = why
-        self.is_finished = True
         self.leave_topics()
+        self.is_finished = True
         self._joining.clear()
+        self._held_bytes = 0
 
     def finish(self) -> None:
         """No update will come any more: what waits is the rest."""
         if not self.is_finished:
+            self.hub.settle()
             self.flush()
             if not self.is_finished:
-                self.is_finished = True
                 self.leave_topics()
+                self.is_finished = True
             self.wake()
 
     def resume_points(self) -> tuple[ResumePoint, ...]:
         """Where to continue after all that was taken, one per topic of which that can be said."""
-        points = []
         first_waiting = self._first_waiting()
-        for topic, cursor in self.cursors.items():
-            if not cursor.epoch:
-                continue
-            if cursor.missed_from:
-                sequence = cursor.missed_from - 1
-            elif cursor in first_waiting:
-                sequence = first_waiting[cursor] - 1
-            elif self.is_finished or cursor.epoch != topic.epoch:
-                sequence = cursor.final_sequence
-            else:
-                sequence = topic.sequence
-            points.append(ResumePoint(topic.name.symbol, cursor.epoch, sequence))
-        return tuple(points)
+        return tuple(
+            ResumePoint(
+                topic.name.symbol, cursor.epoch, cursor.sequence_sent(first_waiting.get(topic.number))
+            )
+            for topic, cursor in self.cursors.items()
+            if cursor.epoch
+        )
 
     def take(self) -> bytes | None:
         """The next message for the subscriber, None if there is none now.
 
-        Live updates and pieces of snapshots take turns, so neither waits for all of the other.
+        Live updates and pieces of the backlog take turns, so neither waits for all of the other.
         """
-        turn = (self._take_snapshots, self._take_live)
-        for take in turn if self._is_snapshot_turn else reversed(turn):
+        self.hub.settle()
+        turn = (self._take_backlog, self._take_live)
+        for take in turn if self._is_backlog_turn else reversed(turn):
             message = take()
             if message is not None:
-                self._is_snapshot_turn = take != self._take_snapshots
+                self._is_backlog_turn = take != self._take_backlog
                 self.taken_messages += 1
                 self.taken_bytes += len(message)
                 return message
         return None
 
-    def _take_snapshots(self) -> bytes | None:
-        """Pieces of snapshots of about SNAPSHOT_MESSAGE_BYTES, and what was held behind them."""
+    def _take_backlog(self) -> bytes | None:
+        """Pieces of snapshots, and of what was published since, of about PIECE_BYTES."""
         if not self._joining:
             return None
         frames: list[bytes] = []
         size = 0
         for cursor in list(self._joining):
-            if cursor.stage is Stage.WAITING:
-                if cursor.not_before > self._taken_number():
-                    continue
-                # What a gap announces as lost must not come after it.
-                snapshot = cursor.topic.snapshot(may_lag=not (cursor.missed_from or cursor.preface))
-                if snapshot is None and cursor.topic.snapshots is not None:
-                    self.hub.mark(self)  # none can be made now: try again when a block has ended
-                    continue
-                frames += cursor.begin(snapshot)
-            while (frame := cursor.next_snapshot_frame()) is not None and size < SNAPSHOT_MESSAGE_BYTES:
-                frames.append(frame)
-                size += len(frame)
-                cursor.next_frame += 1
-            if frame is None:  # also when the message is full: what follows must not wait for the next
-                frames += cursor.end()
-                del self._joining[cursor]
-            if size >= SNAPSHOT_MESSAGE_BYTES:
+            if cursor.not_before > self._taken_number():
+                continue
+            if cursor.stage is Stage.WAITING and not cursor.begin(frames):
+                self.hub.mark(self)  # no snapshot can be made now: try again when a block has ended
+                continue
+            size += cursor.send(frames, PIECE_BYTES - size)
+            if cursor.stage is Stage.LIVE:
+                self._now_live(cursor)
+            if size >= PIECE_BYTES:
                 break
         return b"".join(frames) if frames else None
 
@@ -277,6 +321,7 @@ class Subscription(ABC):
 
     def statistics(self) -> SubscriptionStatistics:
         """What it did so far."""
+        self.hub.settle()
         messages, size = self.waiting
         return SubscriptionStatistics(
             topics=len(self.cursors),

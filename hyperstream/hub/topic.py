@@ -1,4 +1,4 @@
-"""A topic: one stream of updates, with an epoch, a sequence, and the last few frames.
+"""A topic: one stream of updates, with an epoch, a sequence, and a log of the last few frames.
 
 ``sequence`` rises by exactly one with each update. A new ``epoch`` begins where continuity ends.
 A topic spells its updates in one wire format: the variants of a market that subscribers ask for
@@ -7,18 +7,23 @@ A topic spells its updates in one wire format: the variants of a market that sub
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterator
+from itertools import count
 from typing import TYPE_CHECKING, Protocol
 
 from attrs import define, field
 
+from hyperstream.hub.log import HISTORY, Log, Place
 from hyperstream.market.updates import GapNote, MarketName, NoticeNote, Update
 
 if TYPE_CHECKING:
     from hyperstream.hub.cursor import Cursor
+    from hyperstream.hub.hub import Hub
+    from hyperstream.hub.subscription import Subscription
 
-HISTORY = 128
+__all__ = ["HISTORY", "Snapshot", "SnapshotSource", "Topic", "WireFormat"]
+
+_numbers = count(1)
 
 
 class WireFormat(Protocol):
@@ -41,14 +46,15 @@ class Snapshot:
     """The frames of one snapshot, made as they are asked for and shared by all who ask.
 
     The first frame is made at once: a snapshot of one frame refers to living levels, and one of
-    many frames has copied by then what it needs. ``key`` tells one snapshot from the next.
+    many frames has copied by then what it needs. ``key`` tells one snapshot from the next; ``place`` is
+    where the log goes on from it.
     """
 
-    __slots__ = ("_frames", "_source", "key", "market_id", "sequence")
+    __slots__ = ("_frames", "_source", "key", "market_id", "place")
 
-    def __init__(self, key: object, sequence: int, market_id: int | None, frames: Iterator[bytes]) -> None:
+    def __init__(self, key: object, place: Place, market_id: int | None, frames: Iterator[bytes]) -> None:
         self.key = key
-        self.sequence = sequence
+        self.place = place
         self.market_id = market_id
         self._frames: list[bytes] = []
         self._source = frames
@@ -86,7 +92,10 @@ class Topic:
     """One stream of updates.
 
     ``snapshots`` is None for topics that have no snapshots, such as trades. ``last_used_ns`` is
-    when it last had a subscriber, for retiring it later.
+    when it last had a subscriber, for retiring it later. No other topic ever has its ``number``.
+
+    Its followers are of two kinds: the ``prompt`` keep up and are handed an update the moment it is
+    published; the ``late`` are behind, and come once every prompt one has been written to (``Hub.flush``).
     """
 
     name: MarketName
@@ -94,78 +103,112 @@ class Topic:
     epoch: int
     snapshots: SnapshotSource | None = None
     sequence: int = 0
-    cursors: list[Cursor] = field(factory=list)
     last_used_ns: int = 0
     published: int = 0
-    _history: deque[tuple[int, bytes, bool]] = field(factory=lambda: deque(maxlen=HISTORY))
+    number: int = field(init=False, factory=lambda: next(_numbers))
+    log: Log = field(init=False)
+    prompt: dict[Cursor, Subscription] = field(factory=dict)
+    late: dict[Cursor, None] = field(factory=dict)
+    _hub: Hub | None = None
     _snapshot: Snapshot | None = None
+
+    def __attrs_post_init__(self) -> None:
+        self.log = Log(self.epoch)
+
+    @property
+    def is_followed(self) -> bool:
+        """Whether anybody follows it."""
+        return bool(self.prompt or self.late)
+
+    @property
+    def cursors(self) -> list[Cursor]:
+        """Everybody who follows it."""
+        return [*self.prompt, *self.late]
+
+    def follow(self, cursor: Cursor, hub: Hub) -> None:
+        """A subscription takes up the topic; it is late until it has caught up."""
+        self._hub = hub
+        self.late[cursor] = None
+
+    def leave(self, cursor: Cursor) -> None:
+        """It does not follow the topic any more."""
+        self.prompt.pop(cursor, None)
+        self.late.pop(cursor, None)
 
     def publish(self, update: Update) -> None:
         """Hand an update to every subscriber; its sequence must be the topic's plus one."""
         frame = self.wire_format.encode(update)
         self.sequence = sequence = update.sequence
         self.published += 1
-        self._history.append((sequence, frame, False))
-        for cursor in self.cursors:
-            cursor.offer(frame, sequence)
+        entry = (frame, sequence, self.number)
+        self.log.append(entry)
+        if self._snapshot is not None and not self._is_near(self._snapshot):
+            self._snapshot = None
+        for subscription in self.prompt.values():
+            subscription.accept(entry)
+        if self.late and self._hub is not None:
+            self._hub.deferred.append((self, entry))
 
     def tell_gap(self, note: GapNote) -> None:
         """Hand a gap to every subscriber; it has no sequence of its own.
 
         Whoever resumes from where it was told hears of it again: better twice than not at all.
         """
-        frame = self.wire_format.gap(note)
-        self._history.append((self.sequence, frame, True))
+        self._settle()
+        entry = (self.wire_format.gap(note), 0, self.number)
+        self.log.append(entry)
         self._snapshot = None
-        for cursor in self.cursors:
-            cursor.tell(frame)
+        for subscription in self.prompt.values():
+            subscription.accept(entry)
+        for cursor in self.late:
+            cursor.offer(entry)
 
     def restart(self, epoch: int, note: GapNote) -> None:
         """Begin a new epoch: every subscriber is told, and gets a snapshot where there is one."""
+        self._settle()
         self.epoch = epoch
-        self._history.clear()
+        entry = (self.wire_format.gap(note), 0, self.number)
+        self.log.append(entry)  # for those who are behind
+        self.log.restart(epoch, self.sequence)
         self._snapshot = None
-        frame = self.wire_format.gap(note)
-        for cursor in list(self.cursors):
-            cursor.rejoin(frame)
+        for cursor in self.cursors:
+            cursor.rejoin(entry)
 
-    def snapshot(self, *, may_lag: bool = True) -> Snapshot | None:
+    def _settle(self) -> None:
+        """Hand what was published to the late ones too, before something else happens."""
+        if self._hub is not None:
+            self._hub.settle()
+
+    def end(self) -> Place:
+        """The place behind everything published."""
+        return self.log.end(self.sequence)
+
+    def find(self, sequence: int) -> Place | None:
+        """Where to go on after this sequence without a hole; None if that is not possible."""
+        return self.log.find(sequence) if sequence <= self.sequence else None
+
+    def snapshot(self, *, may_lag: bool = False) -> Snapshot | None:
         """A snapshot to begin from, shared; None while none can be made.
 
-        With ``may_lag`` it may be behind; the updates ``since`` its sequence belong behind it then.
+        With ``may_lag`` it may be behind, as far as its source allows: the log from its place on
+        belongs behind it then. No gap was told and no epoch began in between.
         """
         if self.snapshots is None:
             return None
         kept = self._snapshot
-        if may_lag and kept is not None and self._is_near(kept, self.snapshots.snapshot_lag):
+        if may_lag and kept is not None and kept.market_id == self.name.market_id and self._is_near(kept):
             return kept
         current = self.snapshots.snapshot_key()
         if current is None:
             return None
         key = (self.epoch, self.sequence, self.name.market_id, current)
-        if self._snapshot is None or self._snapshot.key != key:
+        if kept is None or kept.key != key:
             frames = map(self.wire_format.encode, self.snapshots.snapshot_updates())
-            self._snapshot = Snapshot(key, self.sequence, self.name.market_id, frames)
-        return self._snapshot
+            self._snapshot = kept = Snapshot(key, self.end(), self.name.market_id, frames)
+        return kept
 
-    def _is_near(self, kept: Snapshot, lag: int) -> bool:
-        """Whether a newcomer may begin with this snapshot, made under the same name."""
-        behind = self.sequence - kept.sequence
-        is_same = kept.market_id == self.name.market_id
-        return is_same and behind < lag and self.since(kept.sequence) is not None
-
-    def since(self, sequence: int) -> list[tuple[int, bytes]] | None:
-        """The updates after this sequence, and the gaps told among them with sequence 0.
-
-        None if they are no longer all there.
-        """
-        history = self._history
-        if sequence > self.sequence or (len(history) == HISTORY and history[0][0] > sequence):
-            return None
-        missed = [
-            (0 if is_gap else number, frame)
-            for number, frame, is_gap in history
-            if number > sequence or (is_gap and number == sequence)
-        ]
-        is_whole = sum(1 for number, _ in missed if number) == self.sequence - sequence
-        return missed if is_whole else None
+    def _is_near(self, kept: Snapshot) -> bool:
+        """Whether a newcomer may still begin with this snapshot."""
+        return (
+            self.snapshots is not None and self.sequence - kept.place.sequence <= self.snapshots.snapshot_lag
+        )

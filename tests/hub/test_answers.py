@@ -159,7 +159,7 @@ def test_conflate_after_a_topic_was_left_nothing_of_it_comes(stage: Stage) -> No
 def test_a_topic_left_while_its_snapshot_is_on_its_way_stops_there(
     stage: Stage, contract: Contract, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("hyperstream.hub.subscription.SNAPSHOT_MESSAGE_BYTES", 1)
+    monkeypatch.setattr("hyperstream.hub.subscription.PIECE_BYTES", 1)
     topic = stage.topic(style=style_for(contract))
     topic.state = {"a": 1, "b": 2, "c": 3}
     subscription, client = stage.subscribe(contract, topic)

@@ -8,8 +8,8 @@ import pytest
 from hyperstream.hub import contracts
 from hyperstream.hub import subscription as subscriptions
 from hyperstream.hub.hub import Hub
-from hyperstream.hub.subscription import Contract, OutboxLimits
-from hyperstream.hub.topic import HISTORY
+from hyperstream.hub.log import HISTORY, SEGMENT_ENTRIES
+from hyperstream.hub.subscription import LATE_BLOCKS, Contract, OutboxLimits
 from hyperstream.market.updates import NOTICE_DRAINING, NoticeNote, ResumePoint
 
 from .stage import EVERY, QUEUED, Stage, events_of, kinds
@@ -69,7 +69,7 @@ def test_lossless_after_a_cut_resuming_continues_without_hole_or_duplicate(stage
 def test_lossless_a_snapshot_broken_off_by_a_cut_is_no_resume_point(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(subscriptions, "SNAPSHOT_MESSAGE_BYTES", 1)
+    monkeypatch.setattr(subscriptions, "PIECE_BYTES", 1)
     topic = stage.topic()
     topic.state = {"a": 1, "b": 2, "c": 3}
     subscription, client = stage.subscribe(
@@ -175,14 +175,14 @@ def test_conflate_one_value_of_each_topic_waits_however_slow_the_reader(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Also of a topic whose snapshot filled a message, so that its end was left for the next one."""
-    monkeypatch.setattr(subscriptions, "SNAPSHOT_MESSAGE_BYTES", 1)
+    monkeypatch.setattr(subscriptions, "PIECE_BYTES", 1)
     topics = [stage.topic(symbol, style="whole") for symbol in "ABC"]
     subscription, client = stage.subscribe(Contract.CONFLATE, *topics)
     client.receive(subscription.take() or b"")
     for value in range(100):
         stage.block(*topics, value=value)
     assert subscription.waiting[0] == 1
-    assert all(not cursor.held for cursor in subscription.cursors.values())
+    assert all(cursor.backlog is None for cursor in subscription.cursors.values())
     drain(subscription, client)
     for topic in topics:
         assert client.held[topic.symbol].state == topic.state
@@ -239,7 +239,7 @@ def test_conflate_a_value_that_a_restart_replaced_does_not_count_as_taken(stage:
 def test_updates_are_held_behind_the_last_chunk(
     stage: Stage, monkeypatch: pytest.MonkeyPatch, contract: Contract
 ) -> None:
-    monkeypatch.setattr(subscriptions, "SNAPSHOT_MESSAGE_BYTES", 1)
+    monkeypatch.setattr(subscriptions, "PIECE_BYTES", 1)
     topic = stage.topic()
     topic.state = {"a": 1, "b": 2, "c": 3}
     subscription, client = stage.subscribe(contract, topic)
@@ -259,7 +259,7 @@ def test_updates_are_held_behind_the_last_chunk(
 def test_other_topics_flow_between_the_chunks_of_a_snapshot(
     stage: Stage, monkeypatch: pytest.MonkeyPatch, contract: Contract
 ) -> None:
-    monkeypatch.setattr(subscriptions, "SNAPSHOT_MESSAGE_BYTES", 1)
+    monkeypatch.setattr(subscriptions, "PIECE_BYTES", 1)
     large, small = stage.topic("A"), stage.topic("B")
     large.state = {f"k{number}": number for number in range(20)}
     subscription, client = stage.subscribe(contract, small)
@@ -367,7 +367,7 @@ def test_resuming_from_elsewhere_gives_a_restart_gap_and_a_snapshot(
     stage: Stage, contract: Contract, case: str
 ) -> None:
     topic = stage.topic(style="whole" if contract is Contract.CONFLATE else "delta")
-    for value in range(HISTORY + 5):
+    for value in range(HISTORY + SEGMENT_ENTRIES + 4):
         stage.block(topic, value=value)
     epoch, sequence = topic.topic.epoch, topic.topic.sequence
     point = {
@@ -597,8 +597,50 @@ def test_those_that_keep_up_are_written_to_before_the_slow(stage: Stage) -> None
     drain(fast, fast_client)
     slow.wake = lambda: order.append("slow")
     fast.write, fast.is_idle = write, True
+    for value in range(3):
+        stage.block(topic, value=value)
+        assert order == ["fast", "slow"]
+        order.clear()
+
+
+def test_late_ones_are_not_even_offered_an_update_before_the_prompt_have_it(stage: Stage) -> None:
+    """Their updates come all the same, in order, and none twice when they have caught up."""
+    topic = stage.topic()
+    late, late_client = stage.subscribe(Contract.LOSSLESS, topic)
+    prompt, client = stage.subscribe(Contract.LOSSLESS, topic)
+    drain(late, late_client)
+    drain(prompt, client)
+    waiting = []
+
+    def write(body: bytes) -> bool:
+        waiting.append(len(stage.hub.deferred))
+        client.receive(body)
+        return True
+
+    def is_prompt() -> list[bool]:
+        return [prompt.is_prompt, late.is_prompt]
+
+    prompt.write, prompt.is_idle = write, True
     stage.block(topic, value=1)
-    assert order == ["fast", "slow"]
+    assert is_prompt() == [True, False]
+    stage.block(topic, value=2)
+    assert waiting[-1] == 1
+
+    def write_late(body: bytes) -> bool:
+        late_client.receive(body)
+        return True
+
+    late.write, late.is_idle = write_late, True
+    for value in (3, 4):
+        stage.block(topic, value=value)
+    assert is_prompt() == [True, True]
+    late.is_idle = False
+    for value in range(5, 5 + LATE_BLOCKS):
+        stage.block(topic, value=value)
+    assert is_prompt() == [True, False]
+    drain(late, late_client)
+    for held in (late_client.held["A"], client.held["A"]):
+        assert [values["a"] for _, _, values in held.received] == list(range(1, 5 + LATE_BLOCKS))
 
 
 def test_a_crowd_that_comes_at_once_shares_one_snapshot_and_gets_what_came_since(stage: Stage) -> None:
@@ -607,13 +649,13 @@ def test_a_crowd_that_comes_at_once_shares_one_snapshot_and_gets_what_came_since
         topic.publish(KEYS[number % len(KEYS)], number)
     first, first_client = stage.subscribe(Contract.LOSSLESS, topic)
     drain(first, first_client)
-    shared = topic.topic.snapshot()
-    for number in range(4):
+    shared = topic.topic.snapshot(may_lag=True)
+    for number in range(5):
         stage.block(topic, value=100 + number)
         later, client = stage.subscribe(Contract.LOSSLESS, topic)
-        assert topic.topic.snapshot() is shared
+        assert topic.topic.snapshot(may_lag=True) is shared
         drain(later, client)
         assert client.held["A"].state == topic.state
         assert client.held["A"].position == (topic.topic.epoch, topic.topic.sequence)
     stage.block(topic, value=200)
-    assert topic.topic.snapshot() is not shared, "too far behind: a new one is made"
+    assert topic.topic.snapshot(may_lag=True) is not shared, "too far behind: a new one is made"

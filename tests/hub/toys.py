@@ -149,6 +149,7 @@ class Held:
     chunks: int = 0
     received: list[tuple[int, int, State]] = field(factory=list)  # epoch, sequence, values
     has_left: bool = False  # and nothing of it may come
+    was_sent: bool = False  # anything on this stream
     is_renewed: bool = False  # left, and followed again: may go on further ahead, without a word
     told: list[str] = field(factory=list)
     merged: int = 0
@@ -185,6 +186,7 @@ class Client:
         held = self.held[event["symbol"]]
         assert not held.has_left
         held.is_renewed = False
+        held.was_sent = True
         position = (event["epoch"], event["sequence"])
         if event["chunk"] == 0:
             held.state, held.is_current = {}, False
@@ -200,6 +202,7 @@ class Client:
         held = self.held[event["symbol"]]
         epoch, sequence, merged = event["epoch"], event["sequence"], event.get("merged", 0)
         assert self.may_merge or not merged
+        held.was_sent = True
         assert not held.has_left
         if held.style == "plain":
             if held.position is not None and held.position[0] == epoch:

@@ -143,7 +143,7 @@ async def test_trades_arrive_once_paired_and_numbered_without_a_hole(tmp_path: P
     async with serving(tmp_path) as served:
         client = Client(served.port)
         call = client.stream("SubscribeTrades", orderbook_pb2.SubscribeTradesRequest(symbols=["*"]))
-        await wait_until(lambda: any(market.trades for market in served.engine.markets.values()))
+        await wait_until(lambda: any(market.tapes for market in served.engine.markets.values()))
         served.step(60)
         expected = served.engine.trades
         assert expected > 20
