@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-from array import array
 
 import numpy as np
 from attrs import frozen
@@ -37,11 +36,11 @@ class Series:
         return history
 
 
-def walk(length: int, seed: int) -> Series:
+def walk(length: int, seed: int, first_price: float | None = None) -> Series:
     """A random walk: with flat stretches, bars without volume, bars of one price, and jumps."""
     rng = random.Random(seed)
     bars = []
-    close = rng.choice([0.000123, 1.5, 100.0, 84_143.0])
+    close = rng.choice([0.000123, 1.5, 100.0, 84_143.0]) if first_price is None else first_price
     tick = close / 1000
     mood = "walk"
     for index in range(length):
@@ -67,7 +66,3 @@ def walk(length: int, seed: int) -> Series:
 def series_of(closes: list[float]) -> Series:
     """Bars of one price each."""
     return Series(tuple(BarValues(x, x, x, x, 1.0, 0.5, index * 60.0) for index, x in enumerate(closes)))
-
-
-def columns_of(values: list[float]) -> tuple[array[float], ...]:
-    return (array("d", values),)

@@ -33,7 +33,6 @@ from hyperstream.market.indicators.ta_lib import function_names, moving_averages
 from .series import MINUTE, Series, series_of, walk
 
 NAMES = function_names()
-OUTSIDE_THEIR_DOMAIN = {"acos", "asin", "cosh", "exp", "sinh"}  # no finite value for most prices
 Outputs = tuple[NDArray[Any], ...]
 
 
@@ -116,12 +115,12 @@ def feed(indicator: PriceIndicator | BarIndicator, bar: BarValues, peeks: int, t
 @pytest.mark.parametrize("name", NAMES)
 def test_with_default_parameters_it_equals_the_array_function_wherever_history_ends(name: str) -> None:
     kind = kind_named(name)
-    series = walk(160, seed=len(name))
+    first_price = 0.01 if name in ("acos", "asin") else None  # they have no value above 1
+    series = walk(160, seed=len(name), first_price=first_price)
     for spec in specs(kind, {}):
         needed = kind.warm_up(spec.values)
         for split, peeks in ((0, 1), (needed - 1, 0), (needed, 2), (len(series.bars), 0)):
-            compared = check(spec, series, split, peeks)
-            assert compared or name in OUTSIDE_THEIR_DOMAIN
+            assert check(spec, series, split, peeks)
 
 
 @pytest.mark.parametrize("name", [name for name in NAMES if kind_named(name).parameters])
