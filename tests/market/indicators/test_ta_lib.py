@@ -33,6 +33,7 @@ from hyperstream.market.indicators.ta_lib import function_names, moving_averages
 from .series import MINUTE, Series, series_of, walk
 
 NAMES = function_names()
+SMALL_PRICES_ONLY = {"acos", "asin", "cosh", "exp", "sinh"}  # undefined above 1, or infinite above 710
 Outputs = tuple[NDArray[Any], ...]
 
 
@@ -115,7 +116,7 @@ def feed(indicator: PriceIndicator | BarIndicator, bar: BarValues, peeks: int, t
 @pytest.mark.parametrize("name", NAMES)
 def test_with_default_parameters_it_equals_the_array_function_wherever_history_ends(name: str) -> None:
     kind = kind_named(name)
-    first_price = 0.01 if name in ("acos", "asin") else None  # they have no value above 1
+    first_price = 1e-6 if name in SMALL_PRICES_ONLY else None
     series = walk(160, seed=len(name), first_price=first_price)
     for spec in specs(kind, {}):
         needed = kind.warm_up(spec.values)
