@@ -135,7 +135,7 @@ class Connection:
 
     def subscribe_nowait(self, *subscriptions: Subscription) -> None:
         """Desire subscriptions: asked for as soon as there is a connection, and again on every other."""
-        self._check_open()
+        self._check_open(*subscriptions)
         for subscription in subscriptions:
             self._ledger.want(subscription)
             self._attend(subscription)
@@ -152,7 +152,7 @@ class Connection:
         Raises `SubscriptionRefused`, `CommandTimedOut` or `ConnectionLost`; it is then not desired, unless
         it was before. Cancelling withdraws it likewise.
         """
-        self._check_open()
+        self._check_open(subscription)
         await trio.lowlevel.checkpoint()
         record = self._ledger.want(subscription, is_tentative=True)
         self._attend(subscription)
@@ -203,19 +203,19 @@ class Connection:
         await trio.lowlevel.checkpoint()
         session = self._ready_session()
         outgoing = Outgoing(data, reply_to)
-        session.send(outgoing)
+        session.sender.send(outgoing)
         seconds = self.config.acknowledge_seconds if reply_to is not None else math.inf
         try:
             with trio.move_on_after(seconds):
                 return await outgoing.outcome()
         finally:
             if not outgoing.is_done:
-                session.withdraw(outgoing)
+                session.sender.withdraw(outgoing)
         raise CommandTimedOut(f"{self.config.name}: no answer to {reply_to!r} within {seconds} s")
 
     def send_nowait(self, data: str | bytes) -> None:
         """Queue a message. One that is lost with the connection is counted as ``unsent``."""
-        self._ready_session().send(Outgoing(data))
+        self._ready_session().sender.send(Outgoing(data))
 
     def statistics(self) -> ConnectionStatistics:
         """What the connection is, did and lost so far."""
@@ -226,7 +226,9 @@ class Connection:
     def _new_id(self) -> int:
         return next(self._ids)
 
-    def _check_open(self) -> None:
+    def _check_open(self, *subscriptions: Subscription) -> None:
+        if subscriptions and type(self.protocol).subscribe is Protocol.subscribe:
+            self.protocol.subscribe(subscriptions, self._new_id)  # which says what is missing
         if self._upkeep.is_over:
             raise ConnectionLost(f"{self.config.name} is shut down; build a new connection")
 
@@ -246,7 +248,7 @@ class Connection:
 
     def _wake(self) -> None:
         if self._upkeep.session is not None:
-            self._upkeep.session.wake()
+            self._upkeep.session.sender.wake()
 
     async def _answered(self, waiters: list[Waiter]) -> None:
         outcome = Outgoing("")

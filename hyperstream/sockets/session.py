@@ -7,15 +7,14 @@ Whoever finds a reason to end says it with `end` (at once) or `leave` (politely)
 from __future__ import annotations
 
 import math
-from collections import deque
-from collections.abc import Awaitable, Callable, Hashable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import trio
 from attrs import define, field, frozen
-from trio_websocket import CloseReason, ConnectionClosed
+from trio_websocket import ConnectionClosed
 
-from hyperstream.errors import CommandRefused, ConnectFailed, ConnectionLost
+from hyperstream.errors import CommandRefused, ConnectFailed
 from hyperstream.sockets.config import Endpoint, SocketConfig
 from hyperstream.sockets.failures import FailureKind
 from hyperstream.sockets.ledger import Ledger
@@ -23,6 +22,8 @@ from hyperstream.sockets.outgoing import Bell, Outgoing
 from hyperstream.sockets.pacing import Causes, TokenBucket, cause_of
 from hyperstream.sockets.protocol import Command, Pong, Protocol, Rejected, Reply
 from hyperstream.sockets.router import Router
+from hyperstream.sockets.sender import Sender, why_closed
+from hyperstream.sockets.statistics import Traffic
 from hyperstream.sockets.transport import Transport
 
 NORMAL = 1000
@@ -34,19 +35,6 @@ class Ending:
 
     reason: str
     is_planned: bool = False
-
-
-@define(eq=False)
-class Traffic:
-    """What a connection received and sent, over all its sessions."""
-
-    received_messages: int = 0
-    received_bytes: int = 0
-    sent_messages: int = 0
-    passive_pings: int = 0
-    unmatched_replies: int = 0
-    unsent: int = 0
-    latency_seconds: float | None = None
 
 
 @define(eq=False)
@@ -71,14 +59,21 @@ class Session:
     ending: Ending | None = None
     _is_held: bool = False
     _released_at: float = -math.inf
-    _leaving: tuple[int, str] | None = None
-    _urgent: deque[str | bytes] = field(factory=deque)
-    _outbox: deque[Outgoing] = field(factory=deque)
-    _requests: dict[Hashable, Outgoing] = field(factory=dict)
-    _to_send: Bell = field(factory=Bell)
+    sender: Sender = field(init=False)
     _to_watch: Bell = field(factory=Bell)
     _ponged: Bell = field(factory=Bell)
     _scope: trio.CancelScope = field(factory=trio.CancelScope)
+
+    def __attrs_post_init__(self) -> None:
+        self.sender = Sender(
+            self.config,
+            self.transport,
+            self.ledger,
+            self.bucket,
+            self.traffic,
+            on_lost=self.end,
+            on_command=self._to_watch.ring,
+        )
 
     async def run(self) -> Ending:
         """Live until something ends it; return why. Raises `ConnectFailed` if it never got ready."""
@@ -92,7 +87,7 @@ class Session:
             with trio.CancelScope(shield=True):  # closing by force never waits
                 await trio.aclose_forcefully(self.transport.stream)
             self.transport.drop()
-            self._fail_senders()
+            self.sender.abandon(self.ending.reason if self.ending is not None else "closing took too long")
         ending = self.ending or Ending(f"not closed within {self.config.close_seconds} s")
         if not self.is_ready:
             raise ConnectFailed(self._failure, f"{self.endpoint.host}, before it was ready: {ending.reason}")
@@ -106,98 +101,14 @@ class Session:
 
     def leave(self, reason: str, *, code: int = NORMAL, goodbye: str = "", seconds: float) -> None:
         """Send what is queued, say goodbye, and end; by force after ``seconds``."""
-        if self._leaving is None:
-            self._leaving = code, goodbye
-            if self.ending is None:
-                self.ending = Ending(reason, is_planned=True)
+        if self.ending is None:
+            self.ending = Ending(reason, is_planned=True)
+        self.sender.finish(code, goodbye)
         self._scope.deadline = min(self._scope.deadline, trio.current_time() + seconds)
-        self._to_send.ring()
 
-    # -- sending
-
-    def send(self, outgoing: Outgoing) -> None:
-        """Queue a message. Raises `ConnectionLost` where it cannot be queued."""
-        if self._leaving is not None or self.ending is not None:
-            raise ConnectionLost(f"{self.config.name}: the connection is being closed")
-        if len(self._outbox) >= self.config.max_queued:
-            raise ConnectionLost(
-                f"{self.config.name}: {len(self._outbox)} messages wait to be sent already; send less, or "
-                "raise max_queued or message_rate"
-            )
-        if outgoing.reply_to is not None:
-            if outgoing.reply_to in self._requests:
-                raise ConnectionLost(f"an answer to {outgoing.reply_to!r} is awaited already")
-            self._requests[outgoing.reply_to] = outgoing
-        self._outbox.append(outgoing)
-        self._to_send.ring()
-
-    def withdraw(self, outgoing: Outgoing) -> None:
-        """Whoever wanted a message sent does not wait any more."""
-        if outgoing in self._outbox:
-            self._outbox.remove(outgoing)
-        if outgoing.reply_to is not None:
-            self._requests.pop(outgoing.reply_to, None)
-
-    def wake(self) -> None:
-        """What is desired has changed."""
-        self._to_send.ring()
-
-    @property
-    def queued(self) -> int:
-        """Messages that wait to be sent."""
-        return len(self._outbox) + len(self._urgent)
-
-    async def _write(self) -> None:
-        while True:
-            now = trio.current_time()
-            until = math.inf
-            if self._urgent:  # a keep-alive waits for nobody; what can wait pays for it
-                await self._transmit(self._urgent.popleft())
-                continue
-            if self._outbox or (self._leaving is None and self.ledger.has_command(now)):
-                delay = self.bucket.delay(now)
-                if delay <= 0 and await self._write_next(now):
-                    continue
-                until = now + delay if delay > 0 else self.ledger.wakes_at(now)
-            elif self._leaving is not None:
-                break
-            else:
-                until = self.ledger.wakes_at(now)
-            await self._to_send.wait(until)
-        code, goodbye = self._leaving
-        await self.transport.aclose(code, goodbye or None)
+    async def _send(self) -> None:
+        await self.sender.run()
         self._scope.cancel(reason="said goodbye")
-
-    async def _write_next(self, now: float) -> bool:
-        if self._outbox:
-            outgoing = self._outbox.popleft()
-            await self._transmit(outgoing.data)
-            if outgoing.reply_to is None:
-                outgoing.succeed()
-            return True
-        command = self.ledger.next_command(now)
-        if command is None:
-            return False
-        self._to_watch.ring()
-        await self._transmit(command.data)
-        return True
-
-    async def _transmit(self, data: str | bytes) -> None:
-        try:
-            await self.transport.send_message(data)
-        except ConnectionClosed as error:
-            self.end(_why(error.reason))
-            await trio.lowlevel.checkpoint()
-            return
-        self.traffic.sent_messages += 1
-
-    def _fail_senders(self) -> None:
-        self.traffic.unsent += len(self._outbox)
-        reason = self.ending.reason if self.ending is not None else "closing took too long"
-        for outgoing in (*self._outbox, *self._requests.values()):
-            outgoing.fail(ConnectionLost(f"{self.config.name}: the connection was lost first: {reason}"))
-        self._outbox.clear()
-        self._requests.clear()
 
     # -- receiving
 
@@ -208,9 +119,7 @@ class Session:
             try:
                 batch = await transport.receive_batch()
             except ConnectionClosed as error:
-                if self._leaving is None or self.ending is None:
-                    self.end(_why(error.reason))
-                self._scope.cancel(reason="nothing will follow")
+                self.end(why_closed(error.reason))
                 return
             self.read_at = trio.current_time()
             traffic.received_messages += len(batch)
@@ -243,8 +152,7 @@ class Session:
             self.causes.warning("the passive ping failed", cause_of(error), exc_info=error)
             return False
         self.traffic.passive_pings += 1
-        self._urgent.append(reply)
-        self._to_send.ring()
+        self.sender.send_urgently(reply)
         return True
 
     def take(self, reply: Reply, message: Any) -> bool:
@@ -252,7 +160,7 @@ class Session:
         if isinstance(reply, Pong):
             self._ponged.ring()
             return True
-        request = self._requests.pop(reply.command, None) if reply.command is not None else None
+        request = self.sender.requests.pop(reply.command, None) if reply.command is not None else None
         if request is not None:
             if isinstance(reply, Rejected):
                 request.fail(CommandRefused(reply.reason))
@@ -260,7 +168,7 @@ class Session:
                 request.succeed(message)
             return True
         is_known = self.ledger.take(reply, trio.current_time())
-        self._to_send.ring()
+        self.sender.wake()
         self._to_watch.ring()
         return is_known
 
@@ -278,19 +186,19 @@ class Session:
         self.is_ready = True
         self.on_ready()
         name = self.config.name
-        nursery.start_soon(self._write, name=f"{name}: write")
+        nursery.start_soon(self._send, name=f"{name}: write")
         nursery.start_soon(self._watch, name=f"{name}: watch")
         if self.config.heartbeat is not None:
             nursery.start_soon(self._beat, name=f"{name}: heartbeat")
 
     async def _authenticate(self, message: Command | str | bytes) -> bool:
         if not isinstance(message, Command):
-            await self._transmit(message)
+            await self.sender.transmit(message)
             return True
         outgoing = Outgoing(message.data, message.id)
         if message.id is not None:
-            self._requests[message.id] = outgoing
-        await self._transmit(message.data)
+            self.sender.requests[message.id] = outgoing
+        await self.sender.transmit(message.data)
         if message.id is not None:
             try:
                 await outgoing.outcome()
@@ -317,13 +225,12 @@ class Session:
             ping = self.protocol.ping(self.new_id)
             assert ping is not None, "checked when the connection was built"
             await self._ponged.wait(-math.inf)  # an answer to an earlier ping is none to this one
-            self._urgent.append(ping)
-            self._to_send.ring()
+            self.sender.send_urgently(ping)
             return await self._ponged.wait(deadline)
         try:
             answered = await self.transport.send_ping()
         except ConnectionClosed as error:
-            self.end(_why(error.reason))
+            self.end(why_closed(error.reason))
             return True
         with trio.move_on_at(deadline):
             await answered.wait()
@@ -343,13 +250,4 @@ class Session:
             hopeless = self.ledger.check(now, self._released_at)
             if hopeless:
                 self.leave(f"renewing {hopeless[0]!r} did not make it speak", seconds=seconds)
-            self._to_send.ring()
-
-
-def _why(reason: CloseReason | None) -> str:
-    if reason is None:
-        return "closed here"
-    if reason.code == 1006:
-        return reason.reason or "the connection broke without a goodbye (1006)"
-    text = f": {reason.reason}" if reason.reason else ""
-    return f"closed with {reason.code} {reason.name.lower().replace('_', ' ')}{text}"
+            self.sender.wake()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import trio
-from attrs import frozen
+from attrs import define, frozen
 
 from hyperstream.sockets.events import State
 from hyperstream.sockets.record import Status
@@ -13,6 +13,19 @@ from hyperstream.sockets.router import RouterStatistics
 
 if TYPE_CHECKING:
     from hyperstream.sockets.upkeep import Upkeep
+
+
+@define(eq=False)
+class Traffic:
+    """What a connection received and sent, over all its sessions."""
+
+    received_messages: int = 0
+    received_bytes: int = 0
+    sent_messages: int = 0
+    passive_pings: int = 0
+    unmatched_replies: int = 0
+    unsent: int = 0
+    latency_seconds: float | None = None
 
 
 @frozen
@@ -65,7 +78,7 @@ def connection_statistics(upkeep: Upkeep) -> ConnectionStatistics:
         received_messages=traffic.received_messages,
         received_bytes=traffic.received_bytes + (session.transport.received_bytes if session else 0),
         sent_messages=traffic.sent_messages,
-        queued=session.queued if session else 0,
+        queued=session.sender.queued if session else 0,
         unsent=traffic.unsent,
         passive_pings=traffic.passive_pings,
         unmatched_replies=traffic.unmatched_replies,

@@ -23,7 +23,8 @@ from hyperstream.sockets.pacing import Causes, TokenBucket, cause_of
 from hyperstream.sockets.protocol import Protocol
 from hyperstream.sockets.record import answer
 from hyperstream.sockets.router import Router
-from hyperstream.sockets.session import Ending, Session, Traffic
+from hyperstream.sockets.session import Ending, Session
+from hyperstream.sockets.statistics import Traffic
 
 
 @define(eq=False)
@@ -149,7 +150,7 @@ class Upkeep:
                 self.causes.warning("cannot connect", (error.kind, error.status), reason=reason)
             else:
                 reason, is_planned = ending.reason, ending.is_planned
-                suspects = self._lost(session, reason)
+                suspects = self._lost(session, ending)
             if self._stopping.is_set():
                 return
             delay = self._delay(is_planned)
@@ -215,11 +216,12 @@ class Upkeep:
         self.causes.forget("cannot connect")
         self._change(State.CONNECTED, "connected")
 
-    def _lost(self, session: Session, reason: str) -> tuple[Hashable, ...]:
-        self.losses += 1
+    def _lost(self, session: Session, ending: Ending) -> tuple[Hashable, ...]:
         if not self._stopping.is_set():
-            self.causes.warning("the connection was lost", reason, reason=reason)
-        return self.ledger.lost(trio.current_time(), session.read_at, reason)
+            self.losses += 1
+            self.causes.warning("the connection was lost", ending.reason, reason=ending.reason)
+        blame_seconds = 0.0 if ending.is_planned else self.config.blame_seconds
+        return self.ledger.lost(trio.current_time(), session.read_at, ending.reason, blame_seconds)
 
     def _lifetime(self) -> float:
         config = self.config
