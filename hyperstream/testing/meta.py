@@ -21,7 +21,7 @@ def answer(node: "FakeNode", question: dict[str, Any]) -> object:
         case {"type": "spotMeta"}:
             return spot_meta(node.specs)
         case {"type": "perpDexs"}:
-            return [None, *(_dex(name) for name in dexes(node.specs))]
+            return [None, *(dex_entry(name) for name in dexes(node.specs))]
     return None
 
 
@@ -67,7 +67,8 @@ def spot_meta(specs: tuple[MarketSpec, ...]) -> dict[str, Any]:
     return {"tokens": tokens, "universe": universe}
 
 
-def _dex(name: str) -> dict[str, Any]:
+def dex_entry(name: str) -> dict[str, Any]:
+    """Return what ``perpDexs`` says of a dex."""
     return {"name": name, "fullName": name.upper(), "deployer": f"0x{zlib.crc32(name.encode()):040x}"}
 
 

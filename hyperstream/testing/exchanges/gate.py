@@ -1,0 +1,149 @@
+"""The way in: one port for WebSocket and HTTP, trouble at the door, keep-alive.
+
+h11 reads every request. One that wants an upgrade is handed to wsproto together with whatever came
+after it; all others are answered until the client goes.
+"""
+
+import ssl
+from typing import TYPE_CHECKING
+
+import h11
+import trio
+from attrs import define, field
+from wsproto import ConnectionType, WSConnection
+from wsproto.events import AcceptConnection, Request
+from wsproto.extensions import Extension, PerMessageDeflate
+from wsproto.utilities import LocalProtocolError, RemoteProtocolError
+
+from hyperstream.testing.exchanges.outbox import drop, reset
+from hyperstream.testing.exchanges.rest import Answer, Question
+
+if TYPE_CHECKING:
+    from hyperstream.testing.exchanges.venue import FakeVenue
+
+MAX_BODY_BYTES = 1 << 20
+HANDSHAKE_SECONDS = 10.0
+IDLE_SECONDS = 120.0
+
+
+async def admit(venue: "FakeVenue", stream: trio.abc.Stream, peer: str, tls: ssl.SSLContext | None) -> None:
+    """Serve one connection until it ends, however it ends."""
+    venue.statistics.connections += 1
+    try:
+        if venue.trouble.is_refusing():
+            await reset(stream)
+            return
+        if tls is not None:
+            stream = trio.SSLStream(stream, tls, server_side=True, https_compatible=True)
+            with trio.fail_after(HANDSHAKE_SECONDS):
+                await stream.do_handshake()
+        await _Connection(venue, stream, peer).run()
+    except (trio.BrokenResourceError, trio.ClosedResourceError, trio.TooSlowError, h11.ProtocolError):
+        venue.statistics.broken_connections += 1
+    finally:
+        await drop(stream)
+
+
+@define(eq=False)
+class _Connection:
+    venue: "FakeVenue"
+    stream: trio.abc.Stream
+    peer: str
+    _http: h11.Connection = field(factory=lambda: h11.Connection(h11.SERVER), init=False)
+
+    async def run(self) -> None:
+        while True:
+            question = await self._next_question()
+            if question is None:
+                return
+            if "websocket" in question.headers.get("upgrade", "").lower():
+                await self._upgrade(question)
+                return
+            await self._reply(await self._answer(question))
+            if self._http.our_state is not h11.DONE or self._http.their_state is not h11.DONE:
+                return
+            self._http.start_next_cycle()
+
+    async def _next_question(self) -> Question | None:
+        """Read a request; None when the client is through."""
+        request, body = None, b""
+        with trio.fail_after(IDLE_SECONDS):
+            while True:
+                event = self._http.next_event()
+                if event is h11.NEED_DATA:
+                    self._http.receive_data(bytes(await self.stream.receive_some(65_536)))
+                elif isinstance(event, h11.Request):
+                    request = event
+                    if any(name == b"upgrade" for name, _ in event.headers):
+                        break
+                elif isinstance(event, h11.Data):
+                    body += event.data
+                    if len(body) > MAX_BODY_BYTES:
+                        await self._reply(Answer.text("too large", 413))
+                        return None
+                elif isinstance(event, h11.EndOfMessage):
+                    break
+                else:
+                    return None
+        assert request is not None
+        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in request.headers}
+        target = request.target.decode("latin-1")
+        return Question.of(request.method.decode(), target, headers, self.peer, body)
+
+    async def _answer(self, question: Question) -> Answer:
+        self.venue.statistics.requests += 1
+        answer = self.venue.trouble.rest_answer() or self.venue.rest(question)
+        seconds = self.venue.trouble.rest_delay_seconds() + answer.delay_seconds
+        if seconds:
+            await trio.sleep(seconds)
+        return answer
+
+    async def _reply(self, answer: Answer) -> None:
+        headers = [
+            (b"content-type", answer.content_type.encode()),
+            (b"content-length", str(len(answer.body)).encode()),
+            *answer.headers,
+        ]
+        out = self._http.send(h11.Response(status_code=answer.status, headers=headers)) or b""
+        out += self._http.send(h11.Data(data=answer.body)) or b""
+        out += self._http.send(h11.EndOfMessage()) or b""
+        await self.stream.send_all(out)
+
+    async def _upgrade(self, question: Question) -> None:
+        venue = self.venue
+        seconds = venue.trouble.handshake_delay_seconds()
+        if seconds:
+            await trio.sleep(seconds)
+        found = venue.trouble.handshake_answer() or venue.open_session(question)
+        if isinstance(found, Answer):
+            venue.statistics.refused_handshakes += 1
+            await self._reply(found)
+            return
+        websocket = WSConnection(ConnectionType.SERVER)
+        try:
+            websocket.initiate_upgrade_connection(
+                [
+                    (name.encode("latin-1"), value.encode("latin-1"))
+                    for name, value in question.headers.items()
+                ],
+                question.path,
+            )
+            (request,) = websocket.events()
+            assert isinstance(request, Request)
+            extensions: list[Extension] = []
+            if venue.compresses:
+                extensions = [
+                    PerMessageDeflate(client_no_context_takeover=True, server_no_context_takeover=True)
+                ]
+            out = websocket.send(AcceptConnection(extensions=extensions))
+        except (RemoteProtocolError, LocalProtocolError):
+            await self._reply(Answer.text("not a WebSocket handshake", 400))
+            return
+        await self.stream.send_all(out)
+        session = venue.begin(
+            found, self.stream, question, websocket, compresses=b"permessage-deflate" in out
+        )
+        try:
+            await session.run(self._http.trailing_data[0])
+        finally:
+            venue.sessions.remove(session)
