@@ -52,9 +52,9 @@ class Endpoint:
     """
 
     url: str
-    headers: tuple[tuple[str, str], ...] = field(default=(), converter=tuple, repr=False)
-    subprotocols: tuple[str, ...] = field(default=(), converter=tuple)
-    authentication: tuple[Command | str | bytes, ...] = field(default=(), converter=tuple, repr=False)
+    headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+    subprotocols: tuple[str, ...] = ()
+    authentication: tuple[Command | str | bytes, ...] = field(default=(), repr=False)
 
     def __attrs_post_init__(self) -> None:
         parts = self._parts

@@ -94,9 +94,10 @@ class Attempt:
                 on_sent=self.on_sent,
             )
             await transport.shake_hands()
-        except BaseException as error:
+        except (OSError, trio.BrokenResourceError, trio.ClosedResourceError) as error:
             await trio.aclose_forcefully(stream)
-            if isinstance(error, OSError | trio.BrokenResourceError | trio.ClosedResourceError):
-                raise network_failure(error, where) from error
+            raise network_failure(error, where) from error
+        except BaseException:
+            await trio.aclose_forcefully(stream)
             raise
         return transport

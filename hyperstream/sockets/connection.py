@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Hashable
+from collections.abc import Awaitable, Hashable
 from contextlib import AbstractAsyncContextManager
 from types import TracebackType
 from typing import Any, Self
@@ -84,14 +84,19 @@ class Connection:
         self.router.bind(self.config.name, self._control, self.protocol.control_keys)
         self._nursery = trio.open_nursery()
         nursery = await self._nursery.__aenter__()
-        nursery.start_soon(self._upkeep.run, name=f"connection {self.config.name}")
+        nursery.start_soon(self._upkeep.live, name=f"connection {self.config.name}")
         return self
 
-    async def __aexit__(
+    def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> Awaitable[bool | None]:
+        self.stop()  # which gives everything that is awaited below its deadline
+        return self._close(kind, error, traceback)
+
+    async def _close(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> bool | None:
         assert self._nursery is not None
-        self.stop()
         if self._upkeep.has_crashed:  # a bug of ours cancelled the body: the nursery says which
             return await self._nursery.__aexit__(kind, error, traceback)
         await self._nursery.__aexit__(None, None, None)  # or else it would wrap the body's error in a group

@@ -9,6 +9,7 @@ Leaving the block closes all of them at the same time.
 
 from __future__ import annotations
 
+from collections.abc import Awaitable
 from contextlib import AbstractAsyncContextManager
 from types import TracebackType
 from typing import Self
@@ -54,6 +55,21 @@ class _Member:
     release: trio.Event = field(factory=trio.Event)
     done: trio.Event = field(factory=trio.Event)
 
+    async def run(self, *, task_status: trio.TaskStatus[Connection]) -> None:
+        """Keep a connection until it is released."""
+        self.release, self.done = trio.Event(), trio.Event()
+        connection = Connection(self.config, self.router, self.protocol, self.opener)
+        try:
+            async with connection:
+                connection.subscribe_nowait(*self.desired)
+                self.connection = connection
+                task_status.started(connection)
+                await self.release.wait()
+                self.desired = connection.desired
+        finally:
+            self.connection = None
+            self.done.set()
+
 
 @define(eq=False)
 class ConnectionManager:
@@ -88,10 +104,10 @@ class ConnectionManager:
             raise ConfigurationError(f"connection {name!r} is running already")
         member.is_starting = True
         try:
-            await self._nursery.start(self._run, member, name=f"connection {name}")
+            connection: Connection = await self._nursery.start(member.run, name=f"connection {name}")
         finally:
             member.is_starting = False
-        return self[name]
+        return connection
 
     async def halt(self, name: str) -> None:
         """Close a connection and wait until it is closed; its config and what it desires are kept."""
@@ -151,32 +167,23 @@ class ConnectionManager:
         self._nursery = await self._opened.__aenter__()
         return self
 
-    async def __aexit__(
+    def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> Awaitable[bool | None]:
+        for member in self._members.values():
+            member.release.set()  # each has its own deadline to close
+        return self._close(kind, error, traceback)
+
+    async def _close(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> bool | None:
         assert self._nursery is not None
         has_crashed = self._nursery.cancel_scope.cancel_called  # nobody but a crash cancels it
         self._nursery = None
-        for member in self._members.values():
-            member.release.set()
         if has_crashed:
             return await self._opened.__aexit__(kind, error, traceback)
         await self._opened.__aexit__(None, None, None)  # or else it would wrap the body's error in a group
         return None
-
-    async def _run(self, member: _Member, *, task_status: trio.TaskStatus[None]) -> None:
-        member.release, member.done = trio.Event(), trio.Event()
-        connection = Connection(member.config, member.router, member.protocol, member.opener)
-        try:
-            async with connection:
-                connection.subscribe_nowait(*member.desired)
-                member.connection = connection
-                task_status.started()
-                await member.release.wait()
-                member.desired = connection.desired
-        finally:
-            member.connection = None
-            member.done.set()
 
     def _member(self, name: str) -> _Member:
         if name not in self._members:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Awaitable, Callable, Coroutine, Hashable
-from time import perf_counter
+from time import monotonic, perf_counter
 from typing import Any, Final, cast
 
 import trio
@@ -70,7 +70,7 @@ class Router:
     _is_bound: bool = field(init=False, default=False)
 
     def __attrs_post_init__(self) -> None:
-        self._causes = Causes(logger("unbound"), trio.current_time)
+        self._causes = Causes(logger("unbound"), monotonic)
 
     def add(
         self,

@@ -101,10 +101,11 @@ class Upkeep:
         if self.is_over and state is not State.SHUTTING_DOWN:
             raise ConnectionLost(f"{self.config.name} is shut down: it will not be {state.value} any more")
 
-    async def run(self) -> None:
+    async def live(self) -> None:
         """Keep the connection up until it is stopped or given up."""
         # The scope is shielded because the goodbye has to be said after whoever holds the connection was
-        # cancelled. It always ends: `__aexit__` runs whatever happens, and `stop` gives it its deadline.
+        # cancelled. It always ends: `Connection.__aexit__` runs whatever happens, and `stop` gives the scope
+        # its deadline.
         try:
             with self._scope:
                 async with trio.open_nursery() as nursery:
