@@ -15,7 +15,13 @@ from attrs import AttrsInstance, Factory, field, fields, frozen
 from hyperstream.errors import ConfigurationError
 from hyperstream.settings.access import NO_FILE, require_access
 from hyperstream.settings.catalogue import catalogue
-from hyperstream.settings.feeds import FeedsSettings
+from hyperstream.settings.feeds import (
+    BinanceFeedSettings,
+    BinanceFuturesFeedSettings,
+    BybitFeedSettings,
+    FeedsSettings,
+    HyperliquidFeedSettings,
+)
 from hyperstream.settings.grpc import GrpcSettings
 from hyperstream.settings.kinds import (
     ABOUT,
@@ -34,9 +40,13 @@ from hyperstream.settings.websocket import WebSocketSettings
 
 __all__ = [
     "NO_FILE",
+    "BinanceFeedSettings",
+    "BinanceFuturesFeedSettings",
+    "BybitFeedSettings",
     "Effective",
     "FeedsSettings",
     "GrpcSettings",
+    "HyperliquidFeedSettings",
     "LifecycleSettings",
     "ListenAddress",
     "LogSettings",
