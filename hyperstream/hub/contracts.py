@@ -315,6 +315,11 @@ class ConflatedSubscription(Subscription):
                 self._cut_off(UNREAD_ANSWERS)
             self.wake()
 
+    @property
+    def unread_answers(self) -> int:
+        """Answers and notices that wait."""
+        return len(self._private)
+
     def _put_private(self, frame: bytes, note: NoticeNote | None = None) -> None:
         self._private_number += 1
         self._private_bytes += len(frame)

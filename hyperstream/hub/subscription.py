@@ -121,6 +121,11 @@ class Subscription(ABC):
         before may begin after it, one attached afterwards does not begin before it.
         """
 
+    @property
+    def unread_answers(self) -> int:
+        """How much of what was told to this subscriber alone waits, if that is known apart from the rest."""
+        return 0
+
     @abstractmethod
     def _forget(self, cursor: Cursor) -> None:
         """The topic was left: deal with what waits of it."""

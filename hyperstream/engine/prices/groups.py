@@ -86,7 +86,7 @@ class Groups:
         """Drop what nobody has followed for a while; what is used, is used now."""
         oldest_ns = now_ns - int(self.settings.linger_seconds * _NS)
         for group in list(market.groups()):
-            is_used = any(topic.cursors for topic in group.topics)
+            is_used = any(topic.is_followed for topic in group.topics)
             if is_used or (isinstance(group, BarStream) and group.instances):
                 group.last_used_ns = now_ns
             elif group.last_used_ns <= oldest_ns:

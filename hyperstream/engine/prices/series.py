@@ -42,7 +42,7 @@ class Series:
     @property
     def is_followed(self) -> bool:
         """Whether anybody would get what is published."""
-        return bool(self.topic.cursors)
+        return self.topic.is_followed
 
     def begin(self) -> None:
         """There is a first value: from now on newcomers begin with the newest."""

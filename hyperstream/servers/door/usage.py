@@ -76,3 +76,7 @@ class Usage:
             )
         self.markets += count
         return ""
+
+    def close_markets(self, count: int) -> None:
+        """Give back markets that a call follows no more, before it ends."""
+        self.markets -= count

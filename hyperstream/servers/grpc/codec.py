@@ -8,6 +8,10 @@ from grpclib.encoding.base import CodecBase
 from grpclib.exceptions import GRPCError
 
 
+class UnreadableRequest(GRPCError):
+    """A request's bytes are not the message announced; the stream itself is as it should be."""
+
+
 class FrameCodec(CodecBase):
     """Passes bytes through as they are; a request that is not protobuf is INVALID_ARGUMENT."""
 
@@ -22,7 +26,7 @@ class FrameCodec(CodecBase):
         try:
             request: Message = message_type.FromString(data)
         except DecodeError as exc:
-            raise GRPCError(
+            raise UnreadableRequest(
                 Status.INVALID_ARGUMENT, f"the request is not a {message_type.DESCRIPTOR.full_name}: {exc}"
             ) from exc
         return request

@@ -127,3 +127,16 @@ def charge_markets(call: server.Stream[Any, Any], count: int) -> None:
     if why:
         raise GRPCError(Status.RESOURCE_EXHAUSTED, why)
     stream.markets += count
+
+
+def charge_series(call: server.Stream[Any, Any], count: int) -> str:
+    """Charge series to a call's key, or give them back if negative; returns why they are too many, if so."""
+    stream = call._stream  # noqa: SLF001
+    if not isinstance(stream, MessageStream) or stream.usage is None:
+        return ""
+    if count < 0:
+        stream.usage.close_markets(-count)
+    elif why := stream.usage.open_markets(count):
+        return why
+    stream.markets += count
+    return ""

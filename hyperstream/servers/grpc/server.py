@@ -25,6 +25,7 @@ from grpclib.reflection.service import ServerReflection
 from hyperstream.config import NO_FILE, GrpcSettings, require_access
 from hyperstream.hub.directory import MarketDirectory
 from hyperstream.hub.hub import Hub
+from hyperstream.hub.price_directory import PriceDirectory
 from hyperstream.hub.subscription import OutboxLimits
 from hyperstream.servers.door.binding import bind
 from hyperstream.servers.door.keys import KeyRing
@@ -33,6 +34,8 @@ from hyperstream.servers.grpc.codec import FrameCodec
 from hyperstream.servers.grpc.guarded_server import GuardedServer, ServerLimits
 from hyperstream.servers.grpc.library_logs import rare_records
 from hyperstream.servers.grpc.orderbook_service import OrderbookService
+from hyperstream.servers.grpc.price_service import PriceService
+from hyperstream.servers.grpc.subscriber import Subscriber
 from hyperstream.servers.grpc.tls import TlsFiles
 
 log = structlog.get_logger("hyperstream.grpc")
@@ -53,14 +56,16 @@ class GrpcStatistics:
 
 @define(eq=False)
 class GrpcServer:
-    """Serves OrderbookService, health and reflection on one port."""
+    """Serves OrderbookService, PriceService where there are ``prices``, health and reflection on one port."""
 
     settings: GrpcSettings
     directory: MarketDirectory
     hub: Hub
     now_ns: Callable[[], int]
+    prices: PriceDirectory | None = None
+    max_series_per_stream: int = 2_000
     _server: GuardedServer | None = None
-    _service: OrderbookService = field(init=False)
+    _services: list[OrderbookService | PriceService] = field(init=False)
     _status: ServiceStatus | None = None
     _drained: trio.Event = field(factory=trio.Event)
 
@@ -68,7 +73,10 @@ class GrpcServer:
         limits = OutboxLimits(
             self.settings.max_subscriber_queue_messages, self.settings.max_subscriber_queue_bytes
         )
-        self._service = OrderbookService(self.directory, self.hub, limits, self.now_ns)
+        self._services = [OrderbookService(self.directory, self.hub, limits, self.now_ns)]
+        if self.prices is not None:
+            most = self.max_series_per_stream
+            self._services.append(PriceService(self.prices, self.hub, limits, self.now_ns, most))
 
     async def run(self, *, task_status: trio.TaskStatus[tuple[str, int]] = trio.TASK_STATUS_IGNORED) -> None:
         """Serve until ``drain`` was called and every stream has ended.
@@ -93,9 +101,10 @@ class GrpcServer:
     def _make_server(self, counts: Counter[str], tls: TlsFiles | None, keys: KeyRing | None) -> GuardedServer:
         self._status = ServiceStatus()
         self._status.set(False)
-        health = Health({self._service: [self._status], OVERALL: [self._status]})
+        services = self._services
+        health = Health({service: [self._status] for service in services} | {OVERALL: [self._status]})
         self._server = GuardedServer(
-            ServerReflection.extend([self._service, health]),
+            ServerReflection.extend([*services, health]),
             limits=_limits(self.settings),
             counts=counts,
             tls=tls,
@@ -140,7 +149,8 @@ class GrpcServer:
 
     def close_intake(self) -> None:
         """Accept no connection and no call any more; what runs goes on."""
-        self._service.is_draining = True
+        for service in self._services:
+            service.is_draining = True
         self.set_serving(False)
         if self._server is not None:
             self._server.stop_accepting()
@@ -151,7 +161,7 @@ class GrpcServer:
 
         The hub must have finished the subscriptions, or they never end.
         """
-        await _wait_until(lambda: not self._service.subscribers)
+        await _wait_until(lambda: not self._subscribers())
         # Their trailers follow at once; health watches do not end by themselves and are hung up.
         with trio.move_on_after(HANG_UP_SECONDS):
             await _wait_until(lambda: self._server is None or not self._server.has_streams)
@@ -161,17 +171,20 @@ class GrpcServer:
         while True:
             await trio.sleep(PROGRESS_CHECK_SECONDS)
             now = trio.current_time()
-            for subscriber in list(self._service.subscribers):
+            for subscriber in self._subscribers():
                 subscriber.check_progress(now)
             if self._server is not None:
                 self._server.check(now)
+
+    def _subscribers(self) -> list[Subscriber]:
+        return [subscriber for service in self._services for subscriber in service.subscribers]
 
     def statistics(self) -> GrpcStatistics:
         """What there is and what happened."""
         server = self._server
         return GrpcStatistics(
             connections=len(server.connections) if server is not None else 0,
-            streams=len(self._service.subscribers),
+            streams=len(self._subscribers()),
             counts=dict(server.counts) if server is not None else {},
         )
 

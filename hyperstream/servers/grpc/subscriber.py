@@ -44,6 +44,7 @@ class Subscriber:
     _progress: int = -1
     _progress_time: float = 0.0
     _cut: str = ""
+    _taken: asyncio.Future[None] | None = None
 
     def follow(self, subscription: Subscription) -> None:
         """Take messages from this subscription; called once, before ``run``."""
@@ -54,6 +55,17 @@ class Subscriber:
         news = self._news
         if news is not None and not news.done():
             news.set_result(None)
+
+    async def wait_taken(self) -> None:
+        """Wait until a message has been taken from the subscription, or the stream has ended."""
+        if not self.subscription.is_finished:
+            self._taken = asyncio.get_running_loop().create_future()
+            await self._taken
+
+    def _told_taken(self) -> None:
+        taken, self._taken = self._taken, None
+        if taken is not None and not taken.done():
+            taken.set_result(None)
 
     async def run(self) -> None:
         """Send until the subscription is finished; raises the status the stream ends with."""
@@ -75,6 +87,7 @@ class Subscriber:
             if self._timer is not None:
                 self._timer.cancel()
             subscription.finish()
+            self._told_taken()
         if subscription.cut:
             raise GRPCError(Status.RESOURCE_EXHAUSTED, subscription.cut)
 
@@ -87,6 +100,8 @@ class Subscriber:
                 message = self.heartbeat()
             if message is not None:
                 self._is_heartbeat_due = False
+                if self._taken is not None:
+                    self._told_taken()
                 if not self._frames.write(message):
                     subscription.is_idle = False
                     await self.stream.send_message(message)
