@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from attrs import define, field
 
@@ -31,6 +31,9 @@ from hyperstream.market.updates import (
 )
 from hyperstream.market.window import AnySide
 from hyperstream.wire.node_blocks import Instrument
+
+if TYPE_CHECKING:
+    from hyperstream.engine.candles import MarketCandles
 
 LINGER_NS = 30_000_000_000
 
@@ -60,6 +63,7 @@ class LiveMarket:
     tapes: dict[WireFormat, TradesTopic] = field(factory=dict)
     orders: dict[WireFormat, OrdersTopic] = field(factory=dict)
     listener: MarketListener | None = None
+    candles: MarketCandles | None = None
     _aggregated: dict[Aggregation, tuple[AggregatedSide, AggregatedSide]] = field(factory=dict)
 
     @property
@@ -125,6 +129,8 @@ class LiveMarket:
             tape.publish(stamp, trades)
         if self.listener is not None:
             self.listener.traded(trades, stamp)
+        if self.candles is not None:
+            self.candles.add(stamp, trades)
 
     def publish_orders(
         self,
@@ -201,7 +207,7 @@ class LiveMarket:
     @property
     def has_tapes(self) -> bool:
         """Whether anybody wants the trades."""
-        return bool(self.tapes or self.listener)
+        return bool(self.tapes or self.listener or self.candles)
 
     def topics(self) -> Iterator[Topic]:
         """All topics there are."""
@@ -232,6 +238,8 @@ class LiveMarket:
             tape.topic.tell_gap(self.gap(tape.topic, GAP_SOURCE, reason))
         if self.listener is not None:
             self.listener.trades_missed(reason)
+        if self.candles is not None:
+            self.candles.tell_gap(reason)
 
     def replace_book(self, book: Book, reason: str) -> None:
         """Trust this book from now on; every follower is told and gets a snapshot of it."""

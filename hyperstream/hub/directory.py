@@ -5,7 +5,7 @@ Servers and engine do not know each other: both know this.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Protocol
 
 from attrs import frozen
@@ -13,7 +13,8 @@ from attrs import frozen
 from hyperstream.hub.topic import Topic, WireFormat
 from hyperstream.market.aggregation import Aggregation
 from hyperstream.market.book import Book
-from hyperstream.market.updates import MarketName
+from hyperstream.market.candles import Candle
+from hyperstream.market.updates import BlockStamp, MarketName
 from hyperstream.wire.node_blocks import Instrument
 
 
@@ -26,6 +27,20 @@ class BookVariant:
     snapshots_only: bool = False
 
 
+class CandleSource(Protocol):
+    """The candles of one market."""
+
+    @property
+    def last_price_e8(self) -> int | None:
+        """The price of the last trade seen."""
+
+    def stream(self, interval: str, wire_format: WireFormat) -> Topic:
+        """The candle of an interval that forms; ``interval`` is one of market/candles.py's."""
+
+    def between(self, interval: str, first_ms: int, last_ms: int) -> Iterator[Candle]:
+        """The candles kept of a span of time, oldest first."""
+
+
 class PublishedMarket(Protocol):
     """One market, and the topics it is published under; a topic is made when first asked for.
 
@@ -36,6 +51,14 @@ class PublishedMarket(Protocol):
     book: Book
     doubt: str
     instrument: Instrument | None
+
+    @property
+    def stamp(self) -> BlockStamp:
+        """The block the book stands after."""
+
+    @property
+    def candles(self) -> CandleSource | None:
+        """Its candles; None where none are kept."""
 
     def book_stream(self, variant: BookVariant, wire_format: WireFormat | None = None) -> Topic:
         """The book to a depth."""
