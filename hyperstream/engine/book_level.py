@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
+from itertools import zip_longest
 from typing import Any
 
 import structlog
@@ -12,10 +13,10 @@ from attrs import define, field
 from hyperstream.engine.live_market import LiveMarket
 from hyperstream.engine.markets import Markets
 from hyperstream.engine.order_level import OrderLevel
+from hyperstream.engine.turns import Turns
 from hyperstream.market.book import Book, JournalEntry
-from hyperstream.market.order import Order
 from hyperstream.market.updates import BlockStamp
-from hyperstream.wire.diffs import DiffApplier
+from hyperstream.wire.diffs import Applied, DiffApplier
 from hyperstream.wire.node_blocks import DiffBlock
 
 log = structlog.get_logger("hyperstream.engine")
@@ -34,43 +35,65 @@ class BookLevel:
     now_ns: Callable[[], int]
     counts: Counter[str]
     _applier: DiffApplier = field(init=False)
+    _turns: Turns = field(init=False)
 
     def __attrs_post_init__(self) -> None:
         self._applier = DiffApplier(self.markets.books, self.markets.open_book, self._report)
+        self._turns = Turns(self.markets)
 
     def is_repeated(self, block: DiffBlock) -> bool:
         """Whether the books hold this block already."""
         last = self.markets.stamp.height
         return block.height < last or (block.height == last and not block.is_continuation)
 
-    def apply(self, block: DiffBlock) -> None:
-        """Apply a block that is not repeated, and publish what it changed."""
-        markets = self.markets
-        added: dict[int, Order] = {}
-        changes: list[tuple[LiveMarket, list[JournalEntry]]] = []
-        for events in self._followed_first(block.events):
-            touched: dict[str, Book] = {}
-            added |= self._applier.apply(events, touched)
-            stamp = markets.stamp = BlockStamp(
-                block.height, block.block_time_ns, block.node_time_ns, block.read_time_ns, self.now_ns()
-            )
-            self._publish(touched, stamp, changes)
-        self.order_level.add_block(markets.stamp, added, changes)
+    def apply(self, block: DiffBlock) -> int:
+        """Apply a block that is not repeated, and publish what it changed; returns how many diffs it had.
 
-    def _followed_first(self, events: list[dict[str, Any]]) -> list[list[dict[str, Any]]]:
-        """A block's diffs in one or two parts: those of markets that somebody follows come first.
-
-        Markets do not depend on each other, so subscribers need not wait for the books that
-        nobody looks at. Without followers, or with many, there is one part.
+        Markets do not depend on each other. Those that somebody follows take their turns first, and each
+        subscriber gets its message after its own (see Turns). Raises FormatError if the block turns out to
+        be unreadable, which may be after some turns.
         """
-        followed = self.markets.followed()
-        if not followed or 2 * len(followed) > len(self.markets.by_symbol):
-            return [events]
+        turns = self._turns
+        turns.update()
+        self.markets.stamp = self._stamp(block)
+        applied = Applied()
+        changes: list[tuple[LiveMarket, list[JournalEntry]]] = []
         try:
-            first = [event for event in events if event["coin"] in followed]
-            return [first, [event for event in events if event["coin"] not in followed]]
-        except (KeyError, TypeError):
-            return [events]  # something unreadable is among them: the applier tells which
+            if not turns.turns:
+                return self._apply(block, block.events, applied, changes)
+            in_lots = (
+                turns.lots.of_events(block.events) if block.is_parsed else turns.lots.of_line(block.line)
+            )
+            count = 0
+            for turn, events in zip_longest(turns.turns, in_lots):
+                count += self._apply(block, events, applied, changes)
+                if turn is not None:
+                    turn.end(self.markets.hub)
+            return count
+        finally:
+            self.markets.hub.flush()
+            self._applier.settle(applied)
+            self.order_level.add_block(self.markets.stamp, applied.added, changes)
+
+    def _stamp(self, block: DiffBlock) -> BlockStamp:
+        return BlockStamp(
+            block.height, block.block_time_ns, block.node_time_ns, block.read_time_ns, self.now_ns()
+        )
+
+    def _apply(
+        self,
+        block: DiffBlock,
+        events: list[dict[str, Any]],
+        applied: Applied,
+        changes: list[tuple[LiveMarket, list[JournalEntry]]],
+    ) -> int:
+        """Apply some of a block's diffs and publish what they changed; returns how many they are."""
+        if events:
+            applied.touched = {}
+            self._applier.apply(events, applied)
+            self.markets.stamp = self._stamp(block)
+            self._publish(applied.touched, self.markets.stamp, changes)
+        return len(events)
 
     def _publish(
         self,
@@ -89,7 +112,6 @@ class BookLevel:
             if book.journal:
                 changes.append((market, book.journal))
                 book.journal = []
-        self.markets.hub.flush()
 
     def check_unwatched(self) -> None:
         """Look for crossed books where nobody looks: to do so in each block would cost too much."""

@@ -18,6 +18,7 @@ from hyperstream.engine.order_level import OrderLevel
 from hyperstream.engine.recovery import Recovery
 from hyperstream.engine.tape import Tape
 from hyperstream.engine.topics import MarketFormats
+from hyperstream.errors import FormatError
 from hyperstream.hub.hub import Hub
 from hyperstream.wire.node_blocks import (
     DiffBlock,
@@ -180,11 +181,20 @@ class Engine:
             return
         self.positions["diffs"] = block.position
         self.blocks += 1
-        self.events += len(block.events)
-        self._book_level.apply(block)
-        self._recovery.block_applied(block)
+        try:
+            self.events += self._book_level.apply(block)
+            self._recovery.block_applied(block)
+        except FormatError as exc:
+            self._lose(block, exc)
         if not self.is_ready:
             self._declare_ready()
+
+    def _lose(self, block: DiffBlock, error: FormatError) -> None:
+        """A block's diffs cannot be read, at least not all: that is as if it were missing."""
+        self.counts["unreadable diffs"] += 1
+        if self.counts["unreadable diffs"] == 1:
+            log.warning("diffs cannot be read", position=block.position, problem=str(error))
+        self._apply_gap(HeightGap("diffs", block.height, block.height, f"its line cannot be read: {error}"))
 
     def _apply_fills(self, block: FillBlock) -> None:
         if self._tape.is_repeated(block):

@@ -27,6 +27,7 @@ class Markets:
 
     ``stamp`` is the last block applied; all books stand after it. ``books`` holds the book of each
     market for whoever applies diffs; it changes when a market's book is replaced.
+    ``audience_version`` rises when somebody may have come to listen, and when topics may have been dropped.
     """
 
     hub: Hub
@@ -39,8 +40,7 @@ class Markets:
     by_symbol: dict[str, LiveMarket] = field(factory=dict)
     books: dict[str, Book] = field(factory=dict)
     _symbol_of: dict[int, str] = field(factory=dict)
-    _followed: frozenset[str] = frozenset()
-    _followed_at: int = -1
+    audience_version: int = 0
     _followers: dict[Callable[[LiveMarket], None], None] = field(factory=dict)
 
     def open(self, symbol: str) -> LiveMarket | None:
@@ -97,7 +97,7 @@ class Markets:
     def listen(self, symbol: str, listener: MarketListener | None) -> None:
         """Tell this listener of every block that changes a market; None: nobody any more."""
         self.by_symbol[symbol].listen(listener)
-        self._followed_at = -1
+        self.audience_version += 1
 
     def replace_book(self, symbol: str, book: Book, reason: str) -> None:
         """Give a market another book, and tell its followers."""
@@ -123,18 +123,9 @@ class Markets:
         """Resting orders of all markets."""
         return sum(market.book.order_count for market in self.by_symbol.values())
 
-    def followed(self) -> frozenset[str]:
-        """The symbols of the markets that have topics."""
-        if self._followed_at != self.hub.epochs_given:
-            self._followed_at = self.hub.epochs_given
-            self._followed = frozenset(
-                symbol for symbol, market in self.by_symbol.items() if market.has_topics
-            )
-        return self._followed
-
     def retire_topics(self, now_ns: int) -> None:
         """Drop the topics that nobody has followed for a while."""
-        self._followed_at = -1
+        self.audience_version += 1
         for market in self.by_symbol.values():
             if market.has_topics:
                 market.retire_topics(now_ns)

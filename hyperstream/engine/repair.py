@@ -17,7 +17,7 @@ from hyperstream.errors import FormatError
 from hyperstream.market.book import Book, BookFault
 from hyperstream.market.decimals import DecimalCache
 from hyperstream.market.order import MAX_OID
-from hyperstream.wire.diffs import DiffApplier
+from hyperstream.wire.diffs import Applied, DiffApplier
 from hyperstream.wire.node_blocks import DiffBlock, HeightGap, SnapshotBegun, SnapshotEnded, SnapshotOrders
 from hyperstream.wire.statuses import snapshot_attributes
 
@@ -122,7 +122,9 @@ class Repair:
         applier = DiffApplier(books, lambda _: None, report)
         for height, events in self.kept:
             if height > self.staging.height:
-                applier.apply(events, {})
+                applied = Applied()
+                applier.apply(events, applied)
+                applier.settle(applied)
         return books
 
 

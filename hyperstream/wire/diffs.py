@@ -10,6 +10,8 @@ example, absent before mid-2025).
 from collections.abc import Callable
 from typing import Any
 
+from attrs import define, field
+
 from hyperstream.errors import DecimalError
 from hyperstream.market.book import ADDED, REMOVED, UPDATED, Book, BookFault, BookSide
 from hyperstream.market.decimals import format_e8, parse_e8
@@ -18,8 +20,21 @@ from hyperstream.market.order import MAX_OID, Order
 MAX_USERS = 200_000
 
 
+@define(eq=False)
+class Applied:
+    """What diffs did: the books they ``touched`` by symbol, the orders ``added`` by oid, those ``removed``.
+
+    Removed orders are held here because freeing one, with the bytes of its status, takes longer than
+    taking it out of its level; that can wait until what changed has been published.
+    """
+
+    touched: dict[str, Book] = field(factory=dict)
+    added: dict[int, Order] = field(factory=dict)
+    removed: list[Order] = field(factory=list)
+
+
 class DiffApplier:
-    """Applies the diffs of a block to the books they name.
+    """Applies the diffs of a block to the books they name; ``settle`` afterwards does what can wait.
 
     ``books`` maps symbols to books; ``open_book`` makes the book of a symbol seen for the first
     time, or returns None if the market is not wanted. ``report`` is told of every contradiction:
@@ -38,16 +53,10 @@ class DiffApplier:
         self._report = report
         self._users: dict[str, str] = {}
 
-    def apply(self, events: list[dict[str, Any]], touched: dict[str, Book]) -> dict[int, Order]:
-        """Apply a block's diffs in order and return the orders it added, by oid.
-
-        Every book that was changed is entered into ``touched``.
-        """
+    def apply(self, events: list[dict[str, Any]], applied: Applied) -> None:
+        """Apply diffs in their order, and enter into ``applied`` what they did."""
         books = self.books
-        users = self._users
-        if len(users) > MAX_USERS:
-            users.clear()
-        added: dict[int, Order] = {}
+        touched, added, gone = applied.touched, applied.added, applied.removed.append
         for event in events:
             book = None
             try:
@@ -73,6 +82,7 @@ class DiffApplier:
                     removed = side.remove(oid, price)
                     if removed is None:
                         removed = book.take_emptied(oid)
+                    gone(removed)
                     if book.journal is not None:
                         book.journal.append((REMOVED, removed, None))
                     continue
@@ -87,7 +97,6 @@ class DiffApplier:
                         raise TypeError("oid or user is impossible")
                     if before_oid is not None and type(before_oid) is not int:
                         raise TypeError("insertBefore is no oid")
-                    user = users.setdefault(user, user)
                     try:
                         order = side.add(oid, user, price, size_e8, before_oid)
                     except BookFault as fault:
@@ -110,7 +119,17 @@ class DiffApplier:
                 self._report(book, "impossible size", f"{fault} in {event!r:.300}")
             except (KeyError, TypeError, AttributeError) as fault:
                 self._report(book, "unreadable diff", f"{fault!r} in {event!r:.300}")
-        return added
+
+    def settle(self, applied: Applied) -> None:
+        """Let new orders share one string for each user, and free the orders removed."""
+        users = self._users
+        if len(users) > MAX_USERS:
+            users.clear()
+        share = users.setdefault
+        for order in applied.added.values():
+            user = order.user
+            order.user = share(user, user)
+        applied.removed.clear()
 
     def _resize(
         self,

@@ -6,7 +6,9 @@ different times: each file of the node is read on its own.
 
 from typing import Any
 
-from attrs import define, frozen
+from attrs import define, field, frozen
+
+from hyperstream.wire.diff_lines import parse_diffs
 
 
 @frozen
@@ -35,15 +37,29 @@ class NodeBlock:
 
 @define(eq=False)
 class DiffBlock(NodeBlock):
-    """Raw book diffs of one block, parsed, in file order.
+    """Raw book diffs of one block, in file order: parsed, or the ``line`` that holds them.
 
-    ``events`` are the node's objects (``oid``, ``coin``, ``side``, ``px``,
-    ``raw_book_diff``). ``is_continuation`` marks lines of a height that was already
-    handed on (streaming layout, a pause inside the block): apply them as well.
+    ``events`` are the node's objects (``oid``, ``coin``, ``side``, ``px``, ``raw_book_diff``). Those of a
+    line are parsed when they are first asked for; that raises FormatError if the line is broken inside.
+    ``is_continuation`` marks lines of a height that was already handed on (streaming layout, a
+    pause inside the block): apply them as well.
     """
 
-    events: list[dict[str, Any]]
+    _events: list[dict[str, Any]] | None = field(alias="events")
     is_continuation: bool = False
+    line: bytes = b""
+
+    @property
+    def events(self) -> list[dict[str, Any]]:
+        """All diffs of the block."""
+        if self._events is None:
+            self._events = parse_diffs(self.line)
+        return self._events
+
+    @property
+    def is_parsed(self) -> bool:
+        """Whether the diffs are objects already."""
+        return self._events is not None
 
 
 @define(eq=False)

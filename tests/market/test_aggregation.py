@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from hyperstream.market.aggregation import AggregatedSide, Aggregation
 from hyperstream.market.book import Book
+from hyperstream.wire.diffs import Applied
 
 from .flows import blocks
 from .test_book import applier_for
@@ -80,7 +81,7 @@ def test_a_followed_side_equals_one_made_anew(
     applier = applier_for(book)
     followed = [AggregatedSide(side, aggregation) for side in book.sides()]
     for events in flow:
-        applier.apply(events, {})
+        applier.apply(events, Applied())
         for side, aggregated in zip(book.sides(), followed, strict=True):
             before = state(aggregated)
             aggregated.follow()

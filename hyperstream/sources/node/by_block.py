@@ -23,7 +23,7 @@ _HEAD_BYTES = 200  # holds the whole envelope, however many digits its times hav
 
 
 class ByBlockReader(Reader):
-    """One line, one block. Status lines are handed on as bytes, the others parsed."""
+    """One line, one block. Fills are parsed; statuses and diffs are handed on as bytes."""
 
     def feed(self, batch: Batch) -> list[Item]:
         """Return a block for every line of a new height."""
@@ -38,8 +38,9 @@ class ByBlockReader(Reader):
         return items
 
     def _line(self, line: bytes, batch: Batch, offset: int, end: int, items: list[Item]) -> None:
-        # Statuses are not parsed, so a tear would not show: look for it where there may be one.
-        rest = after_tear(line) if self.kind == STATUSES and _may_be_torn(line) else None
+        # What is not parsed here does not show a tear: look for it where there may be one.
+        is_suspect = self.kind == DIFFS or (self.kind == STATUSES and _may_be_torn(line))
+        rest = after_tear(line) if is_suspect else None
         if rest is not None:
             self._unreadable(TORN, line, batch, offset)
             line = rest
@@ -68,13 +69,15 @@ class ByBlockReader(Reader):
         items.append(block)
 
     def _block(self, envelope: Envelope, line: bytes, batch: Batch, end: int) -> Block:
-        height, block_time_ns, node_time_ns, _ = envelope
+        height, block_time_ns, node_time_ns, events_at = envelope
         position = Position(height, batch.file, end)
         read_time_ns = batch.read_time_ns
         if self.kind == STATUSES:
             if not line.endswith(b"]}"):
                 raise FormatError("the line stops before its end")
             return StatusBlock(height, block_time_ns, node_time_ns, read_time_ns, position, [line])
+        if self.kind == DIFFS and line.startswith(b"{", events_at) and line.endswith(b"}]}"):
+            return DiffBlock(height, block_time_ns, node_time_ns, read_time_ns, position, None, line=line)
         events = load_events(self.kind, line)
         make = DiffBlock if self.kind == DIFFS else FillBlock
         return make(height, block_time_ns, node_time_ns, read_time_ns, position, events)

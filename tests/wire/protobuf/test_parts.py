@@ -12,7 +12,7 @@ from hyperstream.market.book import Book
 from hyperstream.market.level import AnyLevel
 from hyperstream.market.updates import BboUpdate, BlockStamp, MarketName, Update
 from hyperstream.v1 import orderbook_pb2
-from hyperstream.wire.diffs import DiffApplier
+from hyperstream.wire.diffs import Applied, DiffApplier
 from hyperstream.wire.protobuf.parts import (
     gone_level_bytes,
     head_bytes,
@@ -94,7 +94,7 @@ def test_no_change_of_a_book_leaves_an_old_encoding_behind(flow: list[list[dict[
     applier = DiffApplier({"BTC": book}, lambda _: None, lambda *_: None)
     aggregated = [AggregatedSide(side, Aggregation(2)) for side in book.sides()]
     for events in flow:
-        applier.apply(events, {})
+        applier.apply(events, Applied())
         for buckets in aggregated:
             buckets.follow()
         for side in book.sides():

@@ -1,0 +1,193 @@
+"""Followed markets come first, subscriber by subscriber, and each subscriber gets one message a block."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import orjson
+import pytest
+
+from hyperstream.engine.engine import Engine
+from hyperstream.engine.turns import MOST_TURNS, Turns
+from hyperstream.hub.directory import BookVariant
+from hyperstream.hub.topic import Topic
+from hyperstream.v1 import orderbook_pb2
+from hyperstream.wire.node_blocks import DiffBlock
+
+from .handmade import diffs, head, new
+from .world import Follower, World
+
+SYMBOLS = [f"M{number}" for number in range(8)]
+
+
+def line_block(height: int, *events: dict[str, object]) -> DiffBlock:
+    """The block as a by-block file holds it."""
+    line = b'{"local_time":"","block_time":"","block_number":1,"events":' + orjson.dumps(events) + b"}"
+    return DiffBlock(*head(height), None, line=line)
+
+
+def book_of(world: World, symbol: str) -> Topic:
+    market = world.engine.market(symbol)
+    assert market is not None
+    return market.book_stream(BookVariant(20))
+
+
+class Reader:
+    """A subscriber that keeps up; ``messages`` are written to it, ``written`` lists all readers' in turn."""
+
+    def __init__(self, world: World, name: str, symbols: list[str], written: list[str]) -> None:
+        self.messages: list[orderbook_pb2.SubscribeOrderbookResponse] = []
+        self.written = written
+        self.follower: Follower = world.follow(*(book_of(world, symbol) for symbol in symbols))
+        self.follower.take()
+
+        def write(body: bytes) -> bool:
+            self.messages.append(orderbook_pb2.SubscribeOrderbookResponse.FromString(body))
+            written.append(name)
+            return True
+
+        subscription = self.follower.subscription
+        subscription.write = write
+        subscription.is_idle = True
+
+    def symbols(self) -> list[list[str]]:
+        """What each message was about."""
+        return [[event.delta.symbol for event in message.events] for message in self.messages]
+
+
+def settle(world: World, *readers: Reader) -> None:
+    """A first block: whoever just came has caught up after it."""
+    world.apply(diffs(1, *(new(100 + oid, symbol=symbol) for oid, symbol in enumerate(SYMBOLS))))
+    for reader in readers:
+        assert len(reader.messages) == 1
+        reader.messages.clear()
+        reader.written.clear()
+
+
+def test_each_subscriber_gets_one_message_with_all_its_markets() -> None:
+    world, written = World(), list[str]()
+    one = Reader(world, "one", SYMBOLS[:2], written)
+    every = Reader(world, "every", SYMBOLS, written)
+    settle(world, one, every)
+    world.apply(line_block(2, *(new(oid, symbol=symbol) for oid, symbol in enumerate(reversed(SYMBOLS)))))
+    assert [sorted(names) for names in one.symbols()] == [SYMBOLS[:2]]
+    assert [sorted(names) for names in every.symbols()] == [SYMBOLS]
+    assert written == ["one", "every"]
+
+
+@pytest.mark.parametrize("make", [line_block, diffs])
+def test_a_subscriber_is_written_to_before_the_markets_of_others_are_applied(
+    make: Callable[..., DiffBlock],
+) -> None:
+    world, written = World(), list[str]()
+    readers = [Reader(world, symbol, [symbol], written) for symbol in SYMBOLS[:3]]
+    settle(world, *readers)
+    looked = (*SYMBOLS[:3], "REST")
+    world.engine.market("REST")
+    resting: list[list[int]] = []
+
+    def write(_body: bytes) -> bool:
+        resting.append([world.engine.markets[symbol].book.order_count for symbol in looked])
+        return True
+
+    for reader in readers:
+        reader.follower.subscription.write = write
+    world.apply(make(2, new(9, symbol="REST"), *(new(oid, symbol=SYMBOLS[oid]) for oid in range(3))))
+    assert resting == [[2, 1, 1, 0], [2, 2, 1, 0], [2, 2, 2, 0]]
+    assert world.engine.markets["REST"].book.order_count == 1
+
+
+def test_whoever_cannot_be_written_to_waits_for_the_end_of_the_block() -> None:
+    world, written = World(), list[str]()
+    slow = Reader(world, "slow", SYMBOLS[:1], written)
+    fast = Reader(world, "fast", SYMBOLS[1:2], written)
+    settle(world, slow, fast)
+    slow.follower.subscription.is_idle = False
+    world.apply(line_block(2, new(1, symbol=SYMBOLS[0]), new(2, symbol=SYMBOLS[1])))
+    assert written == ["fast"]
+    assert [event.delta.symbol for event in slow.follower.take()] == [SYMBOLS[0]]
+    assert len(fast.messages) == 1
+
+
+def test_the_publish_time_is_that_of_the_turn() -> None:
+    world, written = World(), list[str]()
+    readers = [Reader(world, symbol, [symbol], written) for symbol in SYMBOLS[:2]]
+    settle(world, *readers)
+    ticks = iter(range(1, 100))
+    world.clock = lambda: next(ticks)
+    world.apply(line_block(2, new(1, symbol=SYMBOLS[0]), new(2, symbol=SYMBOLS[1])))
+    first, second = (reader.messages[0].events[0].delta.publish_time_ns for reader in readers)
+    assert first < second
+
+
+def turns_of(engine: Engine) -> Turns:
+    turns = Turns(engine._markets)
+    turns.update()
+    return turns
+
+
+def test_turns_hold_every_followed_market_once_and_are_not_many() -> None:
+    world = World()
+    for number in range(40):
+        world.follow(book_of(world, f"A{number}"), book_of(world, f"A{number + 1}"))
+    world.engine.market("UNFOLLOWED")
+    turns = turns_of(world.engine).turns
+    symbols = [symbol for turn in turns for symbol in turn.symbols]
+    assert sorted(symbols) == sorted(f"A{number}" for number in range(41))
+    assert 1 < len(turns) <= MOST_TURNS
+    assert sum(len(turn.subscribers) for turn in turns) == 40
+
+
+def test_a_subscriber_is_named_after_its_last_market() -> None:
+    world = World()
+    for symbols in (SYMBOLS, SYMBOLS[:3], SYMBOLS[2:4], SYMBOLS[:1]):
+        world.follow(*(book_of(world, symbol) for symbol in symbols))
+    applied: set[str] = set()
+    for turn in turns_of(world.engine).turns:
+        applied |= turn.symbols
+        for subscriber in turn.subscribers:
+            assert {topic.name.symbol for topic in subscriber.cursors} <= applied
+
+
+def test_who_comes_and_goes_changes_the_turns() -> None:
+    world = World()
+    turns = turns_of(world.engine)
+    assert not turns.turns
+    first = world.follow(book_of(world, "BTC"))
+    turns.update()
+    assert [turn.subscribers for turn in turns.turns] == [(first.subscription,)]
+    second = world.follow(book_of(world, "BTC"))
+    turns.update()
+    assert [turn.subscribers for turn in turns.turns] == [(first.subscription, second.subscription)]
+    first.subscription.finish()
+    turns.update()
+    assert [turn.subscribers for turn in turns.turns] == [(second.subscription,)]
+
+
+def test_a_line_that_is_broken_inside_counts_as_missing() -> None:
+    world = World()
+    follower = world.follow(book_of(world, "BTC"))
+    follower.take()
+    world.apply(line_block(1, new(1)))
+    assert [event.WhichOneof("event") for event in follower.take()] == ["delta"]
+    broken = line_block(2, new(2), new(3, symbol="ETH"))
+    broken.line = broken.line.replace(b'"oid":3', b'"oid":x')
+    world.apply(broken)
+    assert [event.WhichOneof("event") for event in follower.take()] == ["delta", "gap"]
+    assert world.engine.counts["unreadable diffs"] == 1
+    assert world.engine.counts["missing blocks of diffs"] == 1
+    assert world.engine.height == 2
+    world.request_repairs()
+    assert [request.symbols for request in world.requests] == [{"BTC", "ETH"} & set(world.engine.markets)]
+    assert world.requests[0].after_height == 2
+
+
+def test_a_broken_line_that_nobody_follows_counts_as_missing_too() -> None:
+    world = World()
+    world.apply(line_block(1, new(1)))
+    broken = line_block(2, new(2))
+    broken.line = broken.line.replace(b'"oid":2', b'"oid":x')
+    world.apply(broken, line_block(3, new(3)))
+    assert world.engine.counts["unreadable diffs"] == 1
+    assert world.engine.markets["BTC"].is_doubtful
+    assert world.engine.height == 3
