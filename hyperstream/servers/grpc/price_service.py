@@ -24,6 +24,7 @@ from hyperstream.market.indicators import catalogue
 from hyperstream.servers.door.bucket import TokenBucket
 from hyperstream.servers.grpc.codec import UnreadableRequest
 from hyperstream.servers.grpc.message_stream import charge_series
+from hyperstream.servers.grpc.price_following import PriceFollowing
 from hyperstream.servers.grpc.price_instruments import describe_indicators, describe_venue
 from hyperstream.servers.grpc.price_selections import PriceSelections, size_of
 from hyperstream.servers.grpc.requests import MAX_HEARTBEAT_SECONDS, refuse
@@ -81,14 +82,14 @@ class PriceService:
         )
         subscription = self.hub.subscribe(Contract.CONFLATE, PRICES, subscriber.wake, self.limits)
         subscriber.follow(subscription)
-        selections = PriceSelections(
-            self.directory,
-            subscription,
-            lambda count: charge_series(stream, count),
-            self.max_series_per_stream,
+        most = self.max_series_per_stream
+        following = PriceFollowing(
+            self.directory, subscription, lambda count: charge_series(stream, count), most
         )
         self.subscribers[subscriber] = None
-        reader = asyncio.create_task(self._read(stream, subscriber, selections), name="price requests")
+        reader = asyncio.create_task(
+            self._read(stream, subscriber, PriceSelections(following)), name="price requests"
+        )
         reader.add_done_callback(lambda task: _reading_ended(task, subscriber))
         try:
             await subscriber.run()
@@ -117,6 +118,7 @@ class PriceService:
                 return
             if request.heartbeat_seconds:
                 subscriber.heartbeat_seconds = min(request.heartbeat_seconds, MAX_HEARTBEAT_SECONDS)
+                subscriber.wake()  # it rests, and has set no timer
             for number, _ in enumerate(selections.steps(request), start=1):
                 if number % STEPS_AT_ONCE == 0:
                     await asyncio.sleep(0)
