@@ -91,7 +91,7 @@ class CandleUpdate(Update):
 
 
 class MinuteTape:
-    """The minutes of one market that had trades, at most so many. ``late`` counts trades of an earlier one."""
+    """The minutes of one market that had trades, at most so many. ``late`` counts trades of older ones."""
 
     __slots__ = ("_limit", "_minutes", "_values", "late")
 

@@ -1,0 +1,89 @@
+"""What the gateway serves: the dialects of its sessions, and info requests."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import orjson
+import trio
+from attrs import define, field
+
+from hyperstream.config import WebSocketSettings
+from hyperstream.hub.directory import MarketDirectory
+from hyperstream.hub.hub import Hub
+from hyperstream.servers.websocket.hyperliquid.dialect import HyperliquidDialect
+from hyperstream.servers.websocket.hyperliquid.formats import FormatSets
+from hyperstream.servers.websocket.hyperliquid.info import InfoDesk, KeptAnswers
+from hyperstream.servers.websocket.hyperliquid.streams import Streams
+from hyperstream.servers.websocket.mids import MidsBoard
+from hyperstream.servers.websocket.session import Session
+
+_MS = 1_000_000
+
+
+@define(eq=False)
+class Content:
+    """Everything that is served. ``run`` tells what is told by the clock."""
+
+    settings: WebSocketSettings
+    directory: MarketDirectory
+    hub: Hub
+    kept_answers: KeptAnswers
+    now_ns: Callable[[], int] = time.time_ns
+    desk: InfoDesk = field(init=False)
+    _mids: MidsBoard = field(init=False)
+    _streams: Streams = field(init=False)
+    _sets: FormatSets = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        settings = self.settings
+        self._mids = MidsBoard(self.directory, self.hub, settings.all_mids_seconds, self.now_ns)
+        self._streams = Streams(self.directory, self._mids)
+        self._sets = FormatSets(settings.compression_level, settings.compression_threshold_bytes)
+        self.desk = InfoDesk(self.directory, self._mids, self.kept_answers, lambda: self.now_ns() // _MS)
+
+    async def run(self) -> None:
+        """Tell what is told by the clock, until cancelled."""
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._mids.run, name="mid prices")
+
+    def answer_info(self, body: bytes) -> bytes:
+        """The JSON that answers an info request. Raises HttpRefusal."""
+        return self.desk.answer_body(body)
+
+    def open_dialect(self, session: Session, window_bits: int) -> Conversation:
+        """What is spoken on a new session."""
+        hyperliquid = HyperliquidDialect(
+            session,
+            self._streams,
+            self.desk,
+            self._sets,
+            window_bits,
+            self.settings.max_subscriptions_per_connection,
+        )
+        return Conversation(hyperliquid)
+
+
+@define(eq=False)
+class Conversation:
+    """Both dialects on one session, told apart by the message."""
+
+    hyperliquid: HyperliquidDialect
+
+    def receive(self, message: str | bytes) -> None:
+        """The peer sent a message."""
+        try:
+            value: Any = orjson.loads(message)
+        except orjson.JSONDecodeError:
+            value = None
+        text = message if isinstance(message, str) else message.decode(errors="replace")
+        if isinstance(value, dict):
+            self.hyperliquid.receive(value, text)
+        else:
+            self.hyperliquid.refuse_unreadable(text)
+
+    def close(self) -> None:
+        """The session has ended."""
+        self.hyperliquid.close()

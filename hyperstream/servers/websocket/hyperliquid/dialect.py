@@ -1,0 +1,233 @@
+"""One session's conversation in Hyperliquid's dialect.
+
+Answers are the venue's, letter for letter where it has one; where it would hang up without a word (an unknown
+coin, impossible figures) the socket lives and an error says what was wrong.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from http import HTTPStatus
+from typing import Any
+
+import orjson
+from attrs import define, field
+
+from hyperstream.hub.directory import PublishedMarket
+from hyperstream.hub.subscription import Contract, Subscription
+from hyperstream.hub.topic import Topic
+from hyperstream.servers.websocket.http import HttpRefusal
+from hyperstream.servers.websocket.hyperliquid.formats import FormatSets, HyperliquidFormats
+from hyperstream.servers.websocket.hyperliquid.info import InfoDesk
+from hyperstream.servers.websocket.hyperliquid.requests import (
+    ALL_MIDS,
+    L4_BOOK,
+    Asked,
+    ShapeFault,
+    SubscriptionFault,
+    read_subscription,
+)
+from hyperstream.servers.websocket.hyperliquid.streams import Streams, format_of
+from hyperstream.servers.websocket.session import Session
+
+_UNREADABLE = "Error parsing JSON into valid websocket request: "
+_PONG = b'{"channel":"pong"}'
+
+
+@define(eq=False)
+class Active:
+    """A subscription in force: its topics, all in one subscription of the hub."""
+
+    asked: Asked
+    subscription: Subscription
+    topics: list[Topic]
+    unfollow: Callable[[], None] | None = None
+
+
+@define(eq=False)
+class HyperliquidDialect:
+    """What one client has asked for. ``window_bits`` is how it takes compressed messages, 0 if not."""
+
+    session: Session
+    streams: Streams
+    desk: InfoDesk
+    sets: FormatSets
+    window_bits: int
+    most_subscriptions: int
+    active: dict[bytes, Active] = field(factory=dict)
+    _shared: dict[Contract, Subscription] = field(factory=dict)
+    _holders: Counter[tuple[Subscription, Topic]] = field(factory=Counter)
+    _charged: int = 0
+
+    def receive(self, message: dict[str, Any], text: str) -> None:
+        """Answer a message; ``text`` is how it was written."""
+        method = message.get("method")
+        if method == "ping":
+            self.session.answer(_PONG)
+        elif method == "subscribe":
+            self._judge(self._subscribe, message.get("subscription"), text)
+        elif method == "unsubscribe":
+            self._judge(self._unsubscribe, message.get("subscription"), text)
+        elif method == "post":
+            self._post(message, text)
+        else:
+            self.refuse_unreadable(text)
+
+    def refuse_unreadable(self, text: str) -> None:
+        """The venue's answer to what it cannot read."""
+        self._error(_UNREADABLE + text)
+
+    def _error(self, text: str) -> None:
+        self.session.answer(orjson.dumps({"channel": "error", "data": text}))
+
+    def _judge(self, act: Callable[[Asked], None], value: object, text: str) -> None:
+        try:
+            asked = read_subscription(value)
+        except ShapeFault:
+            self.refuse_unreadable(text)
+            return
+        except SubscriptionFault as fault:
+            self._error(f"Invalid subscription: {orjson.dumps(value).decode()}: {fault}")
+            return
+        try:
+            act(asked)
+        except SubscriptionFault as fault:
+            self._error(f"Invalid subscription: {asked.echo.decode()}: {fault}")
+
+    def _acknowledge(self, method: bytes, asked: Asked) -> None:
+        answer = b'{"channel":"subscriptionResponse","data":{"method":"%b","subscription":%b}}'
+        self.session.answer(answer % (method, asked.echo))
+
+    # --- subscribing ---
+
+    def _subscribe(self, asked: Asked) -> None:
+        if asked.echo in self.active:
+            self._error(f"Already subscribed: {asked.echo.decode()}")
+            return
+        formats = self.sets.of(self.window_bits, tells=asked.tells)
+        if asked.kind == ALL_MIDS:
+            self._charge(1)
+            named = [(self.streams.mids_topic(asked, formats), "")]
+        else:
+            markets = self.streams.markets(asked)
+            self._charge(len(markets))
+            try:
+                topics = [self.streams.topic(asked, formats, market) for market in markets]
+            except SubscriptionFault:
+                self._give_back(len(markets))
+                raise
+            named = [(topic, market.name.symbol) for topic, market in zip(topics, markets, strict=True)]
+        self._acknowledge(b"subscribe", asked)
+        active = self.active[asked.echo] = Active(asked, self._subscription(asked, formats), [])
+        for topic, coin in named:
+            self._attach(active, topic, coin)
+        if asked.is_every:
+            active.unfollow = self._follow_new(active, formats)
+        active.subscription.flush()
+
+    def _subscription(self, asked: Asked, formats: HyperliquidFormats) -> Subscription:
+        """The hub's subscription for it: shared by all plain ones under the same contract, but for l4Book.
+
+        What is told of a stream names markets, so a stream that is told of has a subscription of its own.
+        """
+        wire_format = format_of(asked, formats)
+        if asked.tells or asked.kind == L4_BOOK:
+            return self.session.subscribe(asked.contract, wire_format, in_parts=asked.kind == L4_BOOK)
+        found = self._shared.get(asked.contract)
+        if found is None:
+            found = self._shared[asked.contract] = self.session.subscribe(asked.contract, wire_format)
+        return found
+
+    def _attach(self, active: Active, topic: Topic, coin: str) -> None:
+        active.topics.append(topic)
+        self._holders[active.subscription, topic] += 1
+        active.subscription.attach(topic, active.asked.resume.get(coin))
+
+    def _follow_new(self, active: Active, formats: HyperliquidFormats) -> Callable[[], None]:
+        """Add markets that appear later."""
+        directory = self.streams.directory
+
+        def follow(market: PublishedMarket) -> None:
+            topic = self.streams.topic(active.asked, formats, market)
+            self._charged += 1
+            self._attach(active, topic, market.name.symbol)
+
+        directory.follow_new_markets(follow)
+        return lambda: directory.unfollow_new_markets(follow)
+
+    def _charge(self, count: int) -> None:
+        """Count markets against the limits. Raises SubscriptionFault past them."""
+        most = self.most_subscriptions
+        if self._charged + count > most:
+            has = f"it has {self._charged}, {count} more were asked for"
+            raise SubscriptionFault(f"a connection may have {most} subscriptions: {has}")
+        usage = self.session.usage
+        why = usage.open_markets(count) if usage is not None else ""
+        if why:
+            raise SubscriptionFault(why)
+        self._charged += count
+
+    def _give_back(self, count: int) -> None:
+        self._charged -= count
+        if self.session.usage is not None:
+            self.session.usage.markets -= count
+
+    # --- unsubscribing ---
+
+    def _unsubscribe(self, asked: Asked) -> None:
+        active = self.active.pop(asked.echo, None)
+        if active is None:
+            self._error(f"Already unsubscribed: {asked.echo.decode()}")
+            return
+        self._release(active)
+        self._acknowledge(b"unsubscribe", asked)
+
+    def _release(self, active: Active) -> None:
+        if active.unfollow is not None:
+            active.unfollow()
+        subscription = active.subscription
+        if subscription not in self._shared.values():
+            self.session.drop(subscription)
+            self._give_back(len(active.topics))
+            return
+        for topic in active.topics:
+            held = subscription, topic
+            self._holders[held] -= 1
+            if not self._holders[held]:
+                del self._holders[held]
+                subscription.detach(topic)
+        self._give_back(len(active.topics))
+
+    def close(self) -> None:
+        """The session has ended."""
+        for active in self.active.values():
+            if active.unfollow is not None:
+                active.unfollow()
+        self.active.clear()
+        self._give_back(self._charged)
+
+    # --- post ---
+
+    def _post(self, message: dict[str, Any], text: str) -> None:
+        """``{"method":"post","id":1,"request":{"type":"info","payload":{…}}}``; actions are for the venue."""
+        identifier, request = message.get("id"), message.get("request")
+        if type(identifier) is not int or not isinstance(request, dict):
+            self.refuse_unreadable(text)
+            return
+        kind, payload = request.get("type"), request.get("payload")
+        if kind != "info" or not isinstance(payload, dict):
+            response = _post_error(HTTPStatus.UNPROCESSABLE_ENTITY, "only info requests are answered here")
+        else:
+            try:
+                data = self.desk.answer(payload, is_post=True)
+                named = orjson.dumps(payload.get("type"))
+                response = b'{"type":"info","payload":{"type":%b,"data":%b}}' % (named, data)
+            except HttpRefusal as refusal:
+                response = _post_error(refusal.status, refusal.text)
+        self.session.answer(b'{"channel":"post","data":{"id":%d,"response":%b}}' % (identifier, response))
+
+
+def _post_error(status: int, text: str) -> bytes:
+    phrase = HTTPStatus(status).phrase
+    return orjson.dumps({"type": "error", "payload": f"{int(status)} {phrase}: {text}"})

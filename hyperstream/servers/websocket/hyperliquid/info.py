@@ -1,0 +1,142 @@
+"""Hyperliquid's info requests, answered from what is here: our books and trades, and the node's answers.
+
+``POST /info`` with ``{"type":…}``: ``meta``, ``spotMeta`` and ``perpDexs`` are what the node's info server
+said last; ``l2Book``, ``allMids`` and ``candleSnapshot`` come from our books and trades. Everything else
+gets 422 with a plain text, as from a node that does not know it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from http import HTTPStatus
+from typing import Any
+
+import orjson
+from attrs import define
+
+from hyperstream.hub.directory import BookVariant, MarketDirectory, PublishedMarket
+from hyperstream.market.candles import INTERVALS
+from hyperstream.servers.websocket.http import HttpRefusal
+from hyperstream.servers.websocket.hyperliquid.requests import (
+    DEFAULT_LEVELS,
+    MAX_LEVELS,
+    ShapeFault,
+    SubscriptionFault,
+    aggregation_of,
+)
+from hyperstream.servers.websocket.mids import MidsBoard
+from hyperstream.wire.json.candles import candle_json
+from hyperstream.wire.json.hyperliquid import BareBook
+
+MAX_CANDLES = 5_000
+_NULL = b"null"
+_LAST_MS = 2**53
+
+KeptAnswers = Callable[[Mapping[str, Any]], bytes | None]
+"""What the node's info server answered last to a request; None if it was not asked, or refused."""
+
+
+@define(eq=False)
+class InfoDesk:
+    """Answers info requests."""
+
+    directory: MarketDirectory
+    mids: MidsBoard
+    kept_answers: KeptAnswers
+    now_ms: Callable[[], int]
+
+    def answer_body(self, body: bytes) -> bytes:
+        """The JSON that answers a request's body. Raises HttpRefusal."""
+        try:
+            request = orjson.loads(body)
+        except orjson.JSONDecodeError as exc:
+            raise _refusal("Failed to parse the request body as JSON") from exc
+        if not isinstance(request, dict):
+            raise _refusal("Failed to deserialize the JSON body into the target type")
+        return self.answer(request)
+
+    def answer(self, request: dict[str, Any], *, is_post: bool = False) -> bytes:
+        """The JSON that answers a request. ``is_post``: an unknown coin is answered with null."""
+        kind = request.get("type")
+        if kind in ("meta", "spotMeta", "perpDexs"):
+            return self._kept(request)
+        try:
+            if kind == "l2Book":
+                return self._l2_book(request)
+            if kind == "allMids":
+                return self._all_mids(request)
+            if kind == "candleSnapshot":
+                return self._candles(request)
+        except (ShapeFault, SubscriptionFault) as fault:
+            raise _refusal(str(fault)) from fault
+        except _UnknownCoin:
+            if is_post:
+                return _NULL
+            raise HttpRefusal(HTTPStatus.INTERNAL_SERVER_ERROR, "null") from None
+        raise _refusal("Failed to deserialize the JSON body into the target type")
+
+    def _kept(self, request: dict[str, Any]) -> bytes:
+        known = {name: request[name] for name in ("type", "dex") if request.get(name)}
+        kept = self.kept_answers(known)
+        if kept is None:
+            text = f"the node's info server has not answered {orjson.dumps(known).decode()} yet"
+            raise HttpRefusal(HTTPStatus.SERVICE_UNAVAILABLE, text)
+        return kept
+
+    def _market(self, coin: object) -> PublishedMarket:
+        if not self.directory.is_ready:
+            text = "the books are still being loaded; try again in a few seconds"
+            raise HttpRefusal(HTTPStatus.SERVICE_UNAVAILABLE, text)
+        if not isinstance(coin, str):
+            raise ShapeFault("a coin is a string")
+        market = self.directory.find_symbol(coin)
+        if market is None:
+            raise _UnknownCoin
+        return market
+
+    def _l2_book(self, request: dict[str, Any]) -> bytes:
+        figures, mantissa, levels = (request.get(name) for name in ("nSigFigs", "mantissa", "nLevels"))
+        for number in (figures, mantissa, levels):
+            if number is not None and (type(number) is not int or number < 0):
+                raise ShapeFault("nSigFigs, mantissa and nLevels are whole numbers")
+        depth = DEFAULT_LEVELS if levels is None else levels
+        if not 1 <= depth <= MAX_LEVELS:
+            raise ShapeFault(f"nLevels must be from 1 to {MAX_LEVELS}, not {depth}")
+        variant = BookVariant(depth, aggregation_of(figures, mantissa), snapshots_only=True)
+        snapshot = self._market(request.get("coin")).book_stream(variant, BARE_BOOK).snapshot()
+        frame = snapshot.frame(0) if snapshot is not None else None
+        return frame or _NULL
+
+    def _all_mids(self, request: dict[str, Any]) -> bytes:
+        dex = request.get("dex") or ""
+        if not isinstance(dex, str):
+            raise ShapeFault("a dex is a string")
+        return orjson.dumps(self.mids.mids(dex))
+
+    def _candles(self, request: dict[str, Any]) -> bytes:
+        wanted = request.get("req")
+        if not isinstance(wanted, dict):
+            raise ShapeFault("candleSnapshot has a req")
+        interval, first, last = (wanted.get(name) for name in ("interval", "startTime", "endTime"))
+        last = self.now_ms() if last is None else last
+        if interval not in INTERVALS:
+            raise ShapeFault(f"there is no interval {interval!r}; there are {', '.join(INTERVALS)}")
+        if type(first) is not int or type(last) is not int or not 0 <= first <= last <= _LAST_MS:
+            raise ShapeFault("startTime and endTime are milliseconds, in this order")
+        market = self._market(wanted.get("coin"))
+        if market.candles is None:
+            raise ShapeFault("no candles are kept here: websocket.candle_minutes is 0")
+        last = min(last, self.now_ms() + 86_400_000)
+        candles = list(market.candles.between(interval, first, last))[-MAX_CANDLES:]
+        return orjson.dumps([candle_json(market.name.symbol, interval, candle) for candle in candles])
+
+
+class _UnknownCoin(Exception):
+    """A coin that no market has."""
+
+
+def _refusal(text: str) -> HttpRefusal:
+    return HttpRefusal(HTTPStatus.UNPROCESSABLE_ENTITY, text)
+
+
+BARE_BOOK = BareBook()

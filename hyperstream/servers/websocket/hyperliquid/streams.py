@@ -1,0 +1,94 @@
+"""Where a subscription leads: the markets it names, and the topics of those."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+from attrs import define
+
+from hyperstream.hub.directory import BookVariant, MarketDirectory, PublishedMarket
+from hyperstream.hub.topic import Topic
+from hyperstream.servers.websocket.hyperliquid.formats import HyperliquidFormats
+from hyperstream.servers.websocket.hyperliquid.requests import (
+    ALL_MIDS,
+    BBO,
+    CANDLE,
+    L2_BOOK,
+    L4_BOOK,
+    TRADES,
+    Asked,
+    SubscriptionFault,
+)
+from hyperstream.servers.websocket.mids import MidsBoard
+from hyperstream.wire.json.hyperliquid import HyperliquidFormat
+
+_NOT_READY = "the books are still being loaded; try again in a few seconds"
+
+
+@define(eq=False)
+class Streams:
+    """Finds topics. ``mids`` tells the mid prices of all markets."""
+
+    directory: MarketDirectory
+    mids: MidsBoard
+
+    def markets(self, asked: Asked) -> list[PublishedMarket]:
+        """The markets a subscription names. Raises SubscriptionFault for an unknown one."""
+        if not self.directory.is_ready:
+            raise SubscriptionFault(_NOT_READY)
+        if asked.is_every:
+            return list(self.directory.all_markets())
+        return [self.market(coin) for coin in asked.coins]
+
+    def market(self, coin: str) -> PublishedMarket:
+        """The market of a coin. Raises SubscriptionFault naming the nearest."""
+        found = self.directory.find_symbol(coin)
+        if found is None:
+            raise SubscriptionFault(unknown_coin(coin, self.directory.all_markets()))
+        return found
+
+    def topic(self, asked: Asked, formats: HyperliquidFormats, market: PublishedMarket) -> Topic:
+        """The topic of one market. Raises SubscriptionFault if there is none."""
+        wire_format = format_of(asked, formats)
+        kind = asked.kind
+        if kind == L2_BOOK:
+            variant = BookVariant(asked.depth, asked.aggregation, snapshots_only=True)
+            return market.book_stream(variant, wire_format)
+        if kind == BBO:
+            return market.bbo_stream(wire_format)
+        if kind == TRADES:
+            return market.trades_stream(wire_format)
+        if kind == L4_BOOK:
+            return market.orders_stream(wire_format, passes_statuses=True)
+        if kind == CANDLE:
+            if market.candles is None:
+                raise SubscriptionFault("no candles are kept here: websocket.candle_minutes is 0")
+            return market.candles.stream(asked.interval, wire_format)
+        raise SubscriptionFault(f"{asked.kind} is not served: the node's files do not hold what it tells")
+
+    def mids_topic(self, asked: Asked, formats: HyperliquidFormats) -> Topic:
+        """The topic of allMids."""
+        if not self.directory.is_ready:
+            raise SubscriptionFault(_NOT_READY)
+        return self.mids.stream(asked.dex, formats.all_mids)
+
+
+def format_of(asked: Asked, formats: HyperliquidFormats) -> HyperliquidFormat:
+    """How a subscription's updates are spelled."""
+    return {
+        L2_BOOK: formats.l2_book,
+        BBO: formats.bbo,
+        TRADES: formats.trades,
+        L4_BOOK: formats.l4_book,
+        CANDLE: formats.candle,
+        ALL_MIDS: formats.all_mids,
+    }.get(asked.kind, formats.l2_book)
+
+
+def unknown_coin(coin: str, markets: Iterable[PublishedMarket]) -> str:
+    """A sentence that names the nearest coin there is."""
+    known = {market.name.symbol.lower(): market.name.symbol for market in markets}
+    close = difflib.get_close_matches(coin.lower(), known, n=1, cutoff=0.5)
+    hint = f"did you mean {known[close[0]]!r}?" if close else "the info request meta lists those there are"
+    return f"no market is called {coin!r}; {hint}"

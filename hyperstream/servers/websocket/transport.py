@@ -1,0 +1,164 @@
+"""One socket, written without waiting: what the kernel does not take at once is kept and sent by ``flush``.
+
+The publisher writes to a peer that keeps up in its own call, so ``send`` never waits and never raises: a
+connection that is broken shows itself to whoever reads from it. Trio's own streams cannot be
+written to without waiting, and its TLS least of all; so TLS is done here in memory (``ssl.MemoryBIO``), and
+what it makes of a message goes the same way as plain bytes.
+"""
+
+from __future__ import annotations
+
+import socket
+import ssl
+from contextlib import suppress
+
+import trio
+
+READ_BYTES = 16_384
+# What a peer that reads nothing can make the kernel hold: enough for a slow line, not for old prices.
+SEND_BUFFER_BYTES = 131_072
+
+
+class Transport:
+    """A plain socket. Owns it from the start; ``close`` may be called any number of times."""
+
+    def __init__(self, peer: socket.socket) -> None:
+        self._socket = peer
+        self._unsent = bytearray()
+        self.bytes_sent = 0
+        self.is_broken = False
+        peer.setblocking(False)
+        peer.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        peer.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
+
+    @property
+    def has_unsent(self) -> bool:
+        """Whether the kernel took less than it was given; ``flush`` waits for the rest."""
+        return bool(self._unsent)
+
+    def send(self, data: bytes) -> None:
+        """Send now what can be sent now, behind what is unsent."""
+        if self._unsent:
+            self._unsent += data
+            return
+        try:
+            sent = self._socket.send(data)
+        except (BlockingIOError, InterruptedError):
+            sent = 0
+        except OSError:
+            self.is_broken = True
+            return
+        self.bytes_sent += sent
+        if sent < len(data):
+            self._unsent += data[sent:]
+
+    async def flush(self) -> None:
+        """Wait until everything has been sent. Raises BrokenResourceError if that cannot be."""
+        while self._unsent and not self.is_broken:
+            try:
+                await trio.lowlevel.wait_writable(self._socket)
+                sent = self._socket.send(self._unsent)
+            except (BlockingIOError, InterruptedError):
+                continue
+            except OSError as exc:
+                self.is_broken = True
+                raise trio.BrokenResourceError("the peer is gone") from exc
+            self.bytes_sent += sent
+            del self._unsent[:sent]
+        if self.is_broken:
+            raise trio.BrokenResourceError("the peer is gone")
+
+    async def handshake(self) -> None:
+        """Do what comes before the first byte: nothing."""
+
+    async def receive(self) -> bytes:
+        """Wait for bytes; returns none when the peer has ended its side. Raises BrokenResourceError."""
+        return await self._receive_raw()
+
+    async def _receive_raw(self) -> bytes:
+        while True:
+            # Also when bytes are there already: a peer that never stops sending must not hold up the rest.
+            await trio.lowlevel.wait_readable(self._socket)
+            try:
+                return self._socket.recv(READ_BYTES)
+            except (BlockingIOError, InterruptedError):
+                continue
+            except OSError as exc:
+                self.is_broken = True
+                raise trio.BrokenResourceError("the peer is gone") from exc
+
+    def end_sending(self) -> None:
+        """Tell the peer that nothing follows; it may still be heard."""
+        with suppress(OSError):
+            self._socket.shutdown(socket.SHUT_WR)
+
+    def close(self) -> None:
+        """Close the socket at once; what is unsent is lost."""
+        self.is_broken = True
+        if self._socket.fileno() >= 0:
+            trio.lowlevel.notify_closing(self._socket)
+            self._socket.close()
+
+
+class TlsTransport(Transport):
+    """TLS over a socket: records are made and opened in memory."""
+
+    def __init__(self, peer: socket.socket, context: ssl.SSLContext) -> None:
+        super().__init__(peer)
+        self._received = ssl.MemoryBIO()
+        self._sealed = ssl.MemoryBIO()
+        self._tls = context.wrap_bio(self._received, self._sealed, server_side=True)
+
+    def send(self, data: bytes) -> None:
+        """Seal and send."""
+        try:
+            self._tls.write(data)
+        except ssl.SSLError:
+            self.is_broken = True
+            return
+        self._send_sealed()
+
+    def _send_sealed(self) -> None:
+        if self._sealed.pending:
+            super().send(self._sealed.read())
+
+    async def handshake(self) -> None:
+        """Wait for the TLS handshake. Raises BrokenResourceError if it fails."""
+        while True:
+            try:
+                self._tls.do_handshake()
+            except ssl.SSLWantReadError:
+                self._send_sealed()
+                await self._receive_sealed()
+                continue
+            except ssl.SSLError as exc:
+                self._send_sealed()  # the alert that tells the peer why
+                raise trio.BrokenResourceError(f"TLS handshake failed: {exc.reason or exc}") from exc
+            self._send_sealed()
+            return
+
+    async def receive(self) -> bytes:
+        """Wait for bytes and open them."""
+        while True:
+            try:
+                data = self._tls.read(READ_BYTES)
+            except ssl.SSLWantReadError:
+                self._send_sealed()
+                if not await self._receive_sealed():
+                    return b""
+                continue
+            except ssl.SSLZeroReturnError:
+                return b""
+            except ssl.SSLError as exc:
+                self.is_broken = True
+                raise trio.BrokenResourceError(f"TLS was broken: {exc.reason or exc}") from exc
+            await trio.lowlevel.checkpoint()
+            return data
+
+    async def _receive_sealed(self) -> bool:
+        data = await self._receive_raw()
+        if data:
+            self._received.write(data)
+        else:
+            self._received.write_eof()
+        return bool(data)

@@ -1,0 +1,148 @@
+"""A gateway over a real engine fed by a fake node, and a foreign client (websockets) to talk to it."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+from typing import Any
+
+import orjson
+import trio
+from websockets.sync.client import ClientConnection, connect
+
+from hyperstream.config import ListenAddress, WebSocketSettings
+from hyperstream.engine.candles import CandleKeeper
+from hyperstream.engine.engine import Engine
+from hyperstream.engine.topics import MarketFormats
+from hyperstream.hub.hub import Hub
+from hyperstream.servers.websocket.content import Content
+from hyperstream.servers.websocket.server import WebSocketServer
+from hyperstream.testing import QUIET, FakeNode, Load
+from hyperstream.wire.protobuf.formats import BBO, ORDERBOOK, ORDERS, TRADES
+from tests.node_feed import NodeFeed, snapshot_items
+
+MARKETS = ["BTC", "ETH", "@107", "PURR/USDC", "xyz:XYZ100"]
+NODE_ANSWERS = {b'{"type":"meta"}': b'{"universe":[{"name":"BTC","szDecimals":5}]}'}
+in_thread = trio.to_thread.run_sync
+
+
+class Served:
+    """The parts, and ``step`` to let the node make a block and the engine apply it."""
+
+    def __init__(self, node: FakeNode, directory: Path, settings: WebSocketSettings) -> None:
+        self.node = node
+        self.hub = Hub(int(time.time()))
+        self.engine = Engine(
+            hub=self.hub,
+            formats=MarketFormats(ORDERBOOK, BBO, TRADES, ORDERS),
+            now_ns=time.time_ns,
+            request_repair=None,
+            snapshot_chunk_orders=20,
+        )
+        self.content = Content(settings, self.engine, self.hub, kept_answer)
+        self.server = WebSocketServer(settings, self.hub, self.content)
+        self.feed = NodeFeed(directory)
+        self.port = 0
+        self.settings = settings
+        self._snapshot = directory.parent / "snapshot.json"
+
+    def load(self) -> None:
+        """Give the engine the node's books."""
+        self.node.write_snapshot(self._snapshot)
+        self.feed.items()
+        for item in snapshot_items(self._snapshot):
+            self.engine.apply(item)
+        if self.settings.candle_minutes:
+            CandleKeeper(self.settings.candle_minutes).follow(self.engine)
+
+    def step(self, blocks: int = 1) -> None:
+        """Let the node make blocks and the engine apply them."""
+        for _ in range(blocks):
+            self.node.step()
+            for item in self.feed.items():
+                self.engine.apply(item)
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """What happened, by cause."""
+        return self.server.statistics().counts
+
+
+def kept_answer(request: Mapping[str, Any]) -> bytes | None:
+    """What a node's info server said last."""
+    return NODE_ANSWERS.get(orjson.dumps(request))
+
+
+@asynccontextmanager
+async def serving(
+    directory: Path, *, load: bool = True, busy: Load = QUIET, seed: int = 1, **settings: Any
+) -> AsyncIterator[Served]:
+    """Serve on a free port for the length of a test; drains at the end."""
+    node = FakeNode(directory / "data", seed=seed, markets=MARKETS, load=busy)
+    settings.setdefault("listen", ListenAddress("127.0.0.1", 0))
+    served = Served(node, directory / "data", WebSocketSettings(**settings))
+    if load:
+        served.load()
+    with trio.fail_after(60):
+        async with trio.open_nursery() as nursery:
+            _, served.port = await nursery.start(served.server.run)
+            nursery.start_soon(served.content.run)
+            yield served
+            served.server.close_intake()
+            served.hub.finish()
+            await served.server.drain()
+            nursery.cancel_scope.cancel(reason="the test is over")
+
+
+class Client:
+    """A client of the websockets library. Its calls block, so run them in a thread."""
+
+    def __init__(self, connection: ClientConnection) -> None:
+        self.connection = connection
+
+    def send(self, message: object) -> None:
+        """Send a JSON message, or a string as it is."""
+        self.connection.send(message if isinstance(message, str | bytes) else json.dumps(message))
+
+    def receive(self) -> Any:
+        """The next message."""
+        return json.loads(self.connection.recv(timeout=20))
+
+    def ask(self, message: object) -> Any:
+        """Send, and return what comes next."""
+        self.send(message)
+        return self.receive()
+
+    def subscribe(self, **subscription: Any) -> Any:
+        """Subscribe, and return the answer."""
+        return self.ask({"method": "subscribe", "subscription": subscription})
+
+    def unsubscribe(self, **subscription: Any) -> Any:
+        """Unsubscribe, and return the answer."""
+        return self.ask({"method": "unsubscribe", "subscription": subscription})
+
+    def until(self, is_last: Callable[[Any], bool]) -> list[Any]:
+        """The messages up to the first one that ``is_last``."""
+        messages = []
+        while True:
+            messages.append(self.receive())
+            if is_last(messages[-1]):
+                return messages
+
+
+@contextmanager
+def client(port: int, **options: Any) -> Iterator[Client]:
+    """Connect; the connection is closed at the end."""
+    options.setdefault("compression", None)
+    with connect(f"ws://127.0.0.1:{port}/ws", max_size=None, open_timeout=20, **options) as connection:
+        yield Client(connection)
+
+
+async def wait_until(is_true: Callable[[], object]) -> None:
+    """Wait for what another thread brings about."""
+    with trio.fail_after(20):
+        while not is_true():  # noqa: ASYNC110 - the client is a thread of a foreign library
+            await trio.sleep(0.01)
