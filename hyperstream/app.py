@@ -5,7 +5,8 @@ supervise                 one force scope: drain, then force (lifecycle.py)
 └─ services               ends by itself once the intakes are shut and the channels ran dry
    ├─ node                tails the node's files, fetches snapshots           → items
    ├─ engine              items → books → hub
-   ├─ clock               late statuses, unused topics, repairs
+   ├─ prices              feed items → prices, bars, indicators → hub         → demands
+   ├─ clock               late statuses, unused topics, repairs; batches of prices
    ├─ grpc                the only asyncio loop of the process
    └─ drain               shuts the intakes, then ends the streams
 """
@@ -14,6 +15,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Sequence
 
 import structlog
 import trio
@@ -22,19 +24,33 @@ from attrs import define, field, frozen
 from hyperstream.config import Settings
 from hyperstream.engine.collector import relax_collector
 from hyperstream.engine.engine import Engine, EngineStatistics
+from hyperstream.engine.prices.engine import PriceEngine, PriceStatistics
 from hyperstream.engine.topics import MarketFormats
 from hyperstream.errors import ConfigurationError
 from hyperstream.hub.hub import Hub, HubStatistics
 from hyperstream.lifecycle import Lifecycle
 from hyperstream.market.updates import NOTICE_DRAINING, NoticeNote
+from hyperstream.market.venues import (
+    BINANCE,
+    BINANCE_FUTURES,
+    HYPERLIQUID,
+    NODE,
+    VENUES,
+    FeedDemand,
+    FeedItem,
+)
 from hyperstream.servers.grpc.server import GrpcServer, GrpcStatistics
 from hyperstream.slow_steps import SlowStepLog, StepStatistics
 from hyperstream.sources.node.source import NodeSource
 from hyperstream.sources.node.statistics import NodeStatistics
 from hyperstream.wire.node_blocks import NodeItem, RepairRequest
 from hyperstream.wire.protobuf.formats import BBO, ORDERBOOK, ORDERS, TRADES
+from hyperstream.wire.protobuf.prices import PRICES
 
 log = structlog.get_logger("hyperstream.app")
+
+# Batches, each what one read of a socket brought: when so many wait, feeds stop reading.
+FEED_BATCHES = 256
 
 
 @frozen
@@ -52,6 +68,7 @@ class DaemonStatistics:
     hub: HubStatistics
     grpc: GrpcStatistics
     node: NodeStatistics
+    prices: PriceStatistics
     steps: StepStatistics
 
 
@@ -63,17 +80,25 @@ class Daemon:
     lifecycle: Lifecycle = field(init=False)
     hub: Hub = field(init=False)
     engine: Engine = field(init=False)
+    prices: PriceEngine = field(init=False)
     _steps: SlowStepLog = field(factory=SlowStepLog)
     _grpc: GrpcServer = field(init=False)
     _node: NodeSource = field(init=False)
     _send_repair: trio.MemorySendChannel[RepairRequest] = field(init=False)
     _send_items: trio.MemorySendChannel[NodeItem] = field(init=False)
     _items: trio.MemoryReceiveChannel[NodeItem] = field(init=False)
+    _send_feed_items: trio.MemorySendChannel[list[FeedItem]] = field(init=False)
+    _feed_items: trio.MemoryReceiveChannel[list[FeedItem]] = field(init=False)
+    _send_demand: trio.MemorySendChannel[FeedDemand] = field(init=False)
+    _demands: trio.MemoryReceiveChannel[FeedDemand] = field(init=False)
 
     def __attrs_post_init__(self) -> None:
         settings = self.settings
         node = settings.node
         self._send_items, self._items = trio.open_memory_channel[NodeItem](node.channel_blocks)
+        self._send_feed_items, self._feed_items = trio.open_memory_channel[list[FeedItem]](FEED_BATCHES)
+        # No more wait here than there are topics: each is wanted or not.
+        self._send_demand, self._demands = trio.open_memory_channel[FeedDemand](math.inf)
         self._send_repair, repairs = trio.open_memory_channel[RepairRequest](math.inf)
         can_repair = node.snapshot != "none"
         self.lifecycle = Lifecycle(settings.lifecycle.drain_seconds, time.time_ns, self.reload)
@@ -88,7 +113,24 @@ class Daemon:
             snapshot_chunk_orders=settings.grpc.snapshot_chunk_orders,
         )
         self._node = NodeSource(node, self._send_items, repairs)
-        self._grpc = GrpcServer(settings.grpc, self.engine, self.hub, time.time_ns)
+        self.prices = PriceEngine(
+            self.hub,
+            PRICES,
+            time.time_ns,
+            settings.prices,
+            enabled_venues(settings),
+            self._demand,
+            self.engine if node.enabled else None,
+            standing_markets(settings),
+        )
+        self._grpc = GrpcServer(
+            settings.grpc,
+            self.engine,
+            self.hub,
+            time.time_ns,
+            self.prices,
+            settings.prices.max_series_per_stream,
+        )
 
     async def run(
         self,
@@ -103,12 +145,14 @@ class Daemon:
                     await supervise.start(self.lifecycle.obey_signals, name="signals")
                 async with trio.open_nursery() as services:
                     intake, clock = trio.CancelScope(), trio.CancelScope()
-                    engine_done = trio.Event()
+                    engine_done, prices_done = trio.Event(), trio.Event()
                     addresses = Addresses(grpc=await services.start(self._grpc.run, name="grpc"))
                     services.start_soon(self._run_node, intake, name="node")
                     services.start_soon(self._run_engine, engine_done, name="engine")
+                    services.start_soon(self._run_prices, prices_done, name="prices")
                     services.start_soon(self._run_clock, clock, name="clock")
-                    services.start_soon(self._drain, intake, engine_done, clock, name="drain")
+                    dry = (engine_done, prices_done)
+                    services.start_soon(self._drain, intake, dry, clock, name="drain")
                     task_status.started(addresses)
                 supervise.cancel_scope.cancel(reason="all services have ended")
         code = self.lifecycle.exit_code()
@@ -119,6 +163,11 @@ class Daemon:
         """Ask the node source for a snapshot; once it has been shut, nothing can be repaired."""
         if not self.lifecycle.is_draining:
             self._send_repair.send_nowait(request)
+
+    def _demand(self, demand: FeedDemand) -> None:
+        """Tell the feeds what is wanted; once they have been shut, nothing is."""
+        if not self.lifecycle.is_draining:
+            self._send_demand.send_nowait(demand)
 
     async def _run_node(self, intake: trio.CancelScope) -> None:
         with intake:
@@ -133,27 +182,38 @@ class Daemon:
         await self.engine.run(self._items)
         done.set()
 
+    async def _run_prices(self, done: trio.Event) -> None:
+        await self.prices.run(self._feed_items)
+        done.set()
+
     async def _run_clock(self, clock: trio.CancelScope) -> None:
         with clock:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(self.engine.tick, name="engine tick")
-                await self.engine.wait_ready()
+                nursery.start_soon(self.prices.tick, name="prices tick")
+                if self.settings.node.enabled:
+                    await self.engine.wait_ready()
                 self._grpc.set_serving(not self.lifecycle.is_draining)
 
     async def _drain(
-        self, intake: trio.CancelScope, engine_done: trio.Event, clock: trio.CancelScope
+        self, intake: trio.CancelScope, dry: Sequence[trio.Event], clock: trio.CancelScope
     ) -> None:
-        """Shut the intakes, let the channels run dry, end the streams: in this order."""
+        """Send the last batch, shut the intakes, let the channels run dry, end the streams: in this order."""
         await self.lifecycle.wait_draining()
+        self.prices.catch_up(self._feed_items)
         self._grpc.close_intake()
         deadline_ns = self.lifecycle.deadline_ns
         detail = "hyperstream is shutting down; connect again and resume from the last events"
         self.hub.notify_all(NoticeNote(NOTICE_DRAINING, deadline_ns, (), detail))
         intake.cancel(reason="draining")
-        await engine_done.wait()
+        self._send_feed_items.close()
+        for event in dry:
+            await event.wait()
         clock.cancel(reason="draining")
+        self.prices.flush()
         self.hub.finish()
         await self._grpc.drain()
+        self.prices.latest.close("the daemon ends")
 
     def drain(self, reason: str) -> None:
         """Begin to end: what the first signal does."""
@@ -179,8 +239,27 @@ class Daemon:
             hub=self.hub.statistics(),
             grpc=self._grpc.statistics(),
             node=self._node.statistics(),
+            prices=self.prices.statistics(),
             steps=self._steps.statistics(),
         )
+
+
+def enabled_venues(settings: Settings) -> frozenset[str]:
+    """The venues that are switched on, the node among them."""
+    feeds = settings.feeds
+    venues = {name for name in VENUES if name != NODE and getattr(feeds, name).enabled}
+    return frozenset(venues | ({NODE} if settings.node.enabled else set()))
+
+
+def standing_markets(settings: Settings) -> frozenset[tuple[str, str]]:
+    """The markets, by venue and symbol, whose quotes and trades are followed in any case."""
+    feeds = settings.feeds
+    listed = {
+        BINANCE: feeds.binance.symbols,
+        BINANCE_FUTURES: feeds.binance_futures.symbols,
+        HYPERLIQUID: feeds.hyperliquid.coins,
+    }
+    return frozenset((venue, symbol) for venue, symbols in listed.items() for symbol in symbols)
 
 
 async def run(settings: Settings) -> int:
