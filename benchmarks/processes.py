@@ -146,6 +146,7 @@ async def run_daemon(
         "node.layout": layout,
         "node.info_url": "http://127.0.0.1:9/info",  # nobody answers there: ids stay unknown
         "grpc.listen": "127.0.0.1:0",
+        "websocket.listen": "127.0.0.1:0",
         "log.format": "json",
     }
     command = [sys.executable, *profiler, "-m", "hyperstream", "run", *_set_options(settings)]

@@ -96,6 +96,7 @@ class Start:
             "node.layout": "by_block",
             "node.info_url": "http://127.0.0.1:9/info",
             "grpc.listen": "127.0.0.1:0",
+            "websocket.listen": "127.0.0.1:0",
         }
         self.resident_before = resident_bytes()
         daemon = Daemon(load(overrides=[f"{key}={value}" for key, value in settings.items()], environ={}))

@@ -27,7 +27,14 @@ from hyperstream.cli.views.feed import Feed
 from hyperstream.cli.views.numbers import SECOND, compact
 from hyperstream.cli.views.showcase import Showcase, latency_text
 from hyperstream.cli.watch.following import HEARTBEAT_SECONDS
-from hyperstream.config import GrpcSettings, ListenAddress, LogSettings, NodeSettings, Settings
+from hyperstream.config import (
+    GrpcSettings,
+    ListenAddress,
+    LogSettings,
+    NodeSettings,
+    Settings,
+    WebSocketSettings,
+)
 from hyperstream.errors import HyperstreamError, RpcError, ServerUnavailable
 from hyperstream.logs import set_up
 from hyperstream.servers.grpc.client import Client, connect
@@ -221,6 +228,7 @@ class Demo:
         return Settings(
             node=NodeSettings(data_dir=self.node.data_dir, info_url=info_url, snapshot="auto"),
             grpc=GrpcSettings(listen=ListenAddress("127.0.0.1", 0)),
+            websocket=WebSocketSettings(listen=ListenAddress("127.0.0.1", 0)),
             log=LogSettings(level="warning"),
         )
 

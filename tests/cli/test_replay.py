@@ -15,7 +15,7 @@ from attrs import define, field
 
 from hyperstream.cli.narration import State, Summary
 from hyperstream.cli.replay import Replay
-from hyperstream.config import GrpcSettings, Settings
+from hyperstream.config import GrpcSettings, Settings, WebSocketSettings
 from hyperstream.testing import FakeNode
 from hyperstream.testing.recording import Recording
 from tests.recorded import BTC, needs_recording
@@ -96,7 +96,9 @@ def make_replay(
         speed=speed,
         is_held=False,
         is_strict=is_strict,
-        settings=Settings(grpc=GrpcSettings(listen="127.0.0.1:0")),
+        settings=Settings(
+            grpc=GrpcSettings(listen="127.0.0.1:0"), websocket=WebSocketSettings(listen="127.0.0.1:0")
+        ),
         narrator=narrator,
     )
 

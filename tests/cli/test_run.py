@@ -37,10 +37,13 @@ def environment() -> dict[str, str]:
     }
 
 
+FREE_PORTS = ("--set", "grpc.listen=127.0.0.1:0", "--set", "websocket.listen=127.0.0.1:0")
+
+
 @contextmanager
 def running(*arguments: str) -> Iterator[subprocess.Popen[str]]:
     """Run ``hyperstream run`` and make sure that it ends."""
-    command = [sys.executable, "-m", "hyperstream", "run", "--set", "grpc.listen=127.0.0.1:0", *arguments]
+    command = [sys.executable, "-m", "hyperstream", "run", *FREE_PORTS, *arguments]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment())
     try:
         yield process

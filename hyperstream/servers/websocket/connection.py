@@ -34,6 +34,9 @@ _GREETING = b"""hyperstream's WebSocket gateway.
 class Answering(Protocol):
     """What is served: info requests, and what is spoken on a WebSocket."""
 
+    async def run(self) -> None:
+        """Tell what is told by the clock, until cancelled."""
+
     def answer_info(self, body: bytes) -> bytes:
         """The JSON that answers an info request. Raises HttpRefusal."""
 

@@ -1,5 +1,6 @@
 """Client of the node's info server (``--serve-info``): one POST a question, JSON both ways."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -14,6 +15,7 @@ ANSWER_SECONDS = 30.0
 SNAPSHOT_SECONDS = 300.0
 _CONNECT_SECONDS = 5.0
 _CLOSE_SECONDS = 1.0
+_KEPT = frozenset({"meta", "spotMeta", "perpDexs"})
 
 
 class InfoError(HyperstreamError):
@@ -25,10 +27,14 @@ class InfoError(HyperstreamError):
 
 
 class InfoClient:
-    """Asks one info server; use it as an async context manager. ``transport`` replaces the network."""
+    """Asks one info server; use it as an async context manager. ``transport`` replaces the network.
+
+    The last answers to questions about the venue are kept, for others who would ask the same.
+    """
 
     def __init__(self, url: str, transport: httpx.AsyncBaseTransport | None = None) -> None:
         self.url = url
+        self._kept: dict[bytes, bytes] = {}
         # Without trust_env: a proxy of the environment has no business between a daemon and its node.
         self._client = httpx.AsyncClient(transport=transport, trust_env=False)
 
@@ -64,9 +70,16 @@ class InfoClient:
             text = answer.text[:200]
             raise InfoError(f"HTTP {answer.status_code} for {what}: {text!r}", answer.status_code)
         try:
-            return orjson.loads(answer.content) if answer.content.strip() else None
+            parsed = orjson.loads(answer.content) if answer.content.strip() else None
         except orjson.JSONDecodeError as exc:
             raise InfoError(f"the answer to {what} is not JSON: {answer.content[:80]!r}") from exc
+        if request["type"] in _KEPT:
+            self._kept[orjson.dumps(request)] = answer.content
+        return parsed
+
+    def kept_answer(self, request: Mapping[str, Any]) -> bytes | None:
+        """What was answered last to exactly this question about the venue; None if nothing was."""
+        return self._kept.get(orjson.dumps(request))
 
     async def write_snapshot(self, path: Path) -> None:
         """Have the node write an L4 snapshot with users and height to ``path``; raises InfoError."""

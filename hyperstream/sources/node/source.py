@@ -12,6 +12,9 @@ With ``snapshot = "none"`` steps 3 and 5 fall away and all sources start at the 
 hourly file of diffs: the more of the past is read, the more of the resting orders are known.
 """
 
+from collections.abc import Mapping
+from typing import Any
+
 import httpx
 import structlog
 import trio
@@ -76,6 +79,10 @@ class NodeSource:
             snapshot=SnapshotStatistics(supply.sent_height, age, taker.attempts, taker.last_error),
             repairs=supply.repairs,
         )
+
+    def kept_answer(self, request: Mapping[str, Any]) -> bytes | None:
+        """What the info server answered last to a question about the venue (``{"type":"meta"}``)."""
+        return self._info.kept_answer(request)
 
     async def run(self) -> None:
         """Run until cancelled; raises LayoutError if the node writes only what cannot be used."""
