@@ -139,10 +139,10 @@ class _Connection:
         except (RemoteProtocolError, LocalProtocolError):
             await self._reply(Answer.text("not a WebSocket handshake", 400))
             return
-        await self.stream.send_all(out)
         session = venue.begin(
             found, self.stream, question, websocket, compresses=b"permessage-deflate" in out
         )
+        session.outbox.put(out)  # whoever has read it finds the session there
         try:
             await session.run(self._http.trailing_data[0])
         finally:

@@ -259,6 +259,9 @@ class Session(ABC):
             self.reschedule()
 
     def _closed_by_peer(self, answer: CloseConnection) -> None:
+        """Answer a close frame, or what wsproto makes of a frame it cannot read: a close without a peer's."""
+        if self.websocket.state is ConnectionState.OPEN:
+            self.venue.statistics.protocol_errors += 1
         if self.websocket.state is not ConnectionState.CLOSED:
             try:
                 self.outbox.put(self.websocket.send(answer))
