@@ -33,6 +33,7 @@ class BinanceSession(Session):
     leaves_at: float | None = field(default=None, init=False)
     _messages: Window = field(init=False)
     _pings: deque[bytes] = field(factory=lambda: deque(maxlen=_KEPT_PINGS), init=False)
+    _ping_number: int = field(default=0, init=False)
     _next_ping_at: float = field(init=False)
     _last_pong_at: float = field(init=False)
 
@@ -76,7 +77,8 @@ class BinanceSession(Session):
 
     def _ping(self) -> None:
         self._next_ping_at += self.product.limits.ping_seconds
-        payload = str(self.venue.now_ms + len(self._pings)).encode()
+        self._ping_number += 1
+        payload = f"{self.venue.now_ms}{self._ping_number:06d}".encode()
         self._pings.append(payload)
         self.ping(payload)
 
