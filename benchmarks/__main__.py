@@ -8,7 +8,17 @@ import click
 from benchmarks.material import ROOT
 from benchmarks.report import json_option
 
-BENCHMARKS = ("ingest", "apply", "end_to_end", "fanout", "memory", "startup", "collector", "attacks")
+BENCHMARKS = (
+    "ingest",
+    "apply",
+    "prices",
+    "end_to_end",
+    "fanout",
+    "memory",
+    "startup",
+    "collector",
+    "attacks",
+)
 
 
 @click.command()

@@ -19,6 +19,7 @@ SMALL = ("--markets", "8", "--load", "quiet")
 TINY = {
     "ingest": (*SMALL, "--blocks", "2", "--rounds", "1"),
     "apply": (*SMALL, "--blocks", "2", "--rounds", "1"),
+    "prices": ("--ticks", "400", "--markets", "4", "--instances", "20", "--rounds", "1"),
     "end_to_end": (*SMALL, "--seconds", "0.4", "--warm-up-seconds", "0", "--subscribers", "2"),
     "memory": (
         *(*SMALL, "--orders", "400", "--blocks", "2"),
