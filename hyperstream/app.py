@@ -8,6 +8,7 @@ supervise                 one force scope: drain, then force (lifecycle.py)
    ├─ prices              feed items → prices, bars, indicators → hub         → demands
    ├─ clock               late statuses, unused topics, repairs; batches of prices
    ├─ grpc                the only asyncio loop of the process
+   ├─ websocket           the gateway, for programs written for a venue's socket
    └─ drain               shuts the intakes, then ends the streams
 """
 
@@ -22,6 +23,7 @@ import trio
 from attrs import define, field, frozen
 
 from hyperstream.config import Settings
+from hyperstream.engine.candles import CandleKeeper
 from hyperstream.engine.collector import relax_collector
 from hyperstream.engine.engine import Engine, EngineStatistics
 from hyperstream.engine.prices.engine import PriceEngine, PriceStatistics
@@ -40,6 +42,8 @@ from hyperstream.market.venues import (
     FeedItem,
 )
 from hyperstream.servers.grpc.server import GrpcServer, GrpcStatistics
+from hyperstream.servers.websocket.content import Content
+from hyperstream.servers.websocket.server import WebSocketServer, WebSocketStatistics
 from hyperstream.slow_steps import SlowStepLog, StepStatistics
 from hyperstream.sources.node.source import NodeSource
 from hyperstream.sources.node.statistics import NodeStatistics
@@ -58,6 +62,7 @@ class Addresses:
     """Where the daemon listens."""
 
     grpc: tuple[str, int]
+    websocket: tuple[str, int] | None
 
 
 @frozen
@@ -67,6 +72,7 @@ class DaemonStatistics:
     engine: EngineStatistics
     hub: HubStatistics
     grpc: GrpcStatistics
+    websocket: WebSocketStatistics | None
     node: NodeStatistics
     prices: PriceStatistics
     steps: StepStatistics
@@ -83,6 +89,7 @@ class Daemon:
     prices: PriceEngine = field(init=False)
     _steps: SlowStepLog = field(factory=SlowStepLog)
     _grpc: GrpcServer = field(init=False)
+    _websocket: WebSocketServer | None = None
     _node: NodeSource = field(init=False)
     _send_repair: trio.MemorySendChannel[RepairRequest] = field(init=False)
     _send_items: trio.MemorySendChannel[NodeItem] = field(init=False)
@@ -131,6 +138,12 @@ class Daemon:
             self.prices,
             settings.prices.max_series_per_stream,
         )
+        if settings.websocket.enabled:
+            if settings.websocket.candle_minutes:
+                CandleKeeper(settings.websocket.candle_minutes).follow(self.engine)
+            content = Content(settings.websocket, self.engine, self.hub, self._node.kept_answer)
+            others = settings.grpc.max_connections
+            self._websocket = WebSocketServer(settings.websocket, self.hub, content, others)
 
     async def run(
         self,
@@ -146,14 +159,17 @@ class Daemon:
                 async with trio.open_nursery() as services:
                     intake, clock = trio.CancelScope(), trio.CancelScope()
                     engine_done, prices_done = trio.Event(), trio.Event()
-                    addresses = Addresses(grpc=await services.start(self._grpc.run, name="grpc"))
+                    grpc = await services.start(self._grpc.run, name="grpc")
+                    websocket = None
+                    if self._websocket is not None:
+                        websocket = await services.start(self._websocket.run, name="websocket")
                     services.start_soon(self._run_node, intake, name="node")
                     services.start_soon(self._run_engine, engine_done, name="engine")
                     services.start_soon(self._run_prices, prices_done, name="prices")
                     services.start_soon(self._run_clock, clock, name="clock")
                     dry = (engine_done, prices_done)
                     services.start_soon(self._drain, intake, dry, clock, name="drain")
-                    task_status.started(addresses)
+                    task_status.started(Addresses(grpc, websocket))
                 supervise.cancel_scope.cancel(reason="all services have ended")
         code = self.lifecycle.exit_code()
         log.info("stopped", exit_code=int(code))
@@ -191,6 +207,8 @@ class Daemon:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(self.engine.tick, name="engine tick")
                 nursery.start_soon(self.prices.tick, name="prices tick")
+                if self._websocket is not None:
+                    nursery.start_soon(self._websocket.content.run, name="websocket tick")
                 if self.settings.node.enabled:
                     await self.engine.wait_ready()
                 self._grpc.set_serving(not self.lifecycle.is_draining)
@@ -202,6 +220,8 @@ class Daemon:
         await self.lifecycle.wait_draining()
         self.prices.catch_up(self._feed_items)
         self._grpc.close_intake()
+        if self._websocket is not None:
+            self._websocket.close_intake()
         deadline_ns = self.lifecycle.deadline_ns
         detail = "hyperstream is shutting down; connect again and resume from the last events"
         self.hub.notify_all(NoticeNote(NOTICE_DRAINING, deadline_ns, (), detail))
@@ -212,7 +232,10 @@ class Daemon:
         clock.cancel(reason="draining")
         self.prices.flush()
         self.hub.finish()
-        await self._grpc.drain()
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._grpc.drain, name="drain grpc")
+            if self._websocket is not None:
+                nursery.start_soon(self._websocket.drain, name="drain websocket")
         self.prices.latest.close("the daemon ends")
 
     def drain(self, reason: str) -> None:
@@ -221,12 +244,16 @@ class Daemon:
 
     def reload(self) -> None:
         """Read certificates and API keys again: what SIGHUP does. Streams go on, whatever is wrong."""
-        try:
-            self._grpc.reload()
-        except ConfigurationError as exc:
-            log.error("certificates and keys stay as they were", problem=str(exc))
-        else:
-            log.info("certificates and keys were read again")
+        servers: list[GrpcServer | WebSocketServer] = [self._grpc]
+        if self._websocket is not None:
+            servers.append(self._websocket)
+        for server in servers:
+            try:
+                server.reload()
+            except ConfigurationError as exc:
+                log.error("certificates and keys stay as they were", problem=str(exc))
+            else:
+                log.info("certificates and keys were read again")
 
     def force(self, reason: str) -> None:
         """End at once: what the second signal does."""
@@ -238,6 +265,7 @@ class Daemon:
             engine=self.engine.statistics(),
             hub=self.hub.statistics(),
             grpc=self._grpc.statistics(),
+            websocket=self._websocket.statistics() if self._websocket is not None else None,
             node=self._node.statistics(),
             prices=self.prices.statistics(),
             steps=self._steps.statistics(),

@@ -12,7 +12,7 @@ import trio
 from hyperstream.app import Daemon
 from hyperstream.cli.exits import DRAINED, FAILED, load_or_exit, run_to_exit_code, set_option
 from hyperstream.cli.narration import MarketSummary, Narrator, State, Summary, narration
-from hyperstream.config import ListenAddress, Settings
+from hyperstream.config import ListenAddress, Settings, WebSocketSettings
 from hyperstream.engine.engine import EngineStatistics
 from hyperstream.engine.live_market import LiveMarket
 from hyperstream.errors import ConfigurationError, SnapshotError
@@ -100,7 +100,9 @@ def command(
             speed=speed,
             is_held=hold,
             is_strict=strict,
-            settings=attrs.evolve(settings, grpc=attrs.evolve(settings.grpc, listen=listen)),
+            settings=attrs.evolve(
+                settings, grpc=attrs.evolve(settings.grpc, listen=listen), websocket=_gateway(settings)
+            ),
             narrator=narrator,
         )
         if recording.other_layouts and layout is None:
@@ -222,6 +224,14 @@ class Replay:
             return daemon_code
         is_failed = not self._summary.is_caught_up or (self.is_strict and not self._summary.is_sound)
         return FAILED if is_failed else DRAINED
+
+
+def _gateway(settings: Settings) -> WebSocketSettings:
+    """The gateway's settings, on a free port if nobody chose one: a daemon may be running here."""
+    gateway = settings.websocket
+    if gateway.listen != WebSocketSettings().listen:
+        return gateway
+    return attrs.evolve(gateway, listen=ListenAddress("127.0.0.1", 0))
 
 
 async def wait_for_tails(daemon: Daemon, player: Player) -> None:

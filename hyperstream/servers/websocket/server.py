@@ -100,11 +100,6 @@ class WebSocketServer:
             self._stop_accepting()
             self._told.flush()
 
-    async def tell_time(self, clock: trio.CancelScope) -> None:
-        """Tell what is told by the clock, until ``clock`` is cancelled."""
-        with clock:
-            await self.content.run()
-
     async def _accept(self) -> None:
         assert self._listener is not None
         with self._accepting:
