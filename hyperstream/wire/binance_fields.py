@@ -133,14 +133,14 @@ def last_price(symbol: str) -> ReadData:
     return read
 
 
-def subscribe_message(streams: Sequence[str], request: int) -> bytes:
+def subscribe_message(streams: Sequence[str], request: int) -> str:
     """The request for streams; at most ``MAX_STREAMS_PER_MESSAGE`` keep the frame reasonable."""
-    return orjson.dumps({"method": _SUBSCRIBE, "params": list(streams), "id": request})
+    return orjson.dumps({"method": _SUBSCRIBE, "params": list(streams), "id": request}).decode()
 
 
-def unsubscribe_message(streams: Sequence[str], request: int) -> bytes:
+def unsubscribe_message(streams: Sequence[str], request: int) -> str:
     """The request to end streams."""
-    return orjson.dumps({"method": _UNSUBSCRIBE, "params": list(streams), "id": request})
+    return orjson.dumps({"method": _UNSUBSCRIBE, "params": list(streams), "id": request}).decode()
 
 
 def read_control(message: Any) -> Control:

@@ -35,7 +35,7 @@ MAX_ARGUMENT_CHARACTERS = 21_000
 MAX_ARGUMENTS_SPOT = 10
 MAX_ARGUMENTS = 100
 QUOTE_PREFIX = "orderbook.1."
-PING = b'{"op":"ping"}'
+PING = '{"op":"ping"}'
 _TOPIC_MARK = ",topic:"
 _ALREADY = "already subscribed"
 _NOT_SUBSCRIBED = "not subscribed"
@@ -70,14 +70,14 @@ def _depth(detail: str) -> int:
     return next(depth for depth in DEPTHS if depth >= int(wanted))
 
 
-def subscribe_message(topics: Sequence[str], request: str) -> bytes:
+def subscribe_message(topics: Sequence[str], request: str) -> str:
     """The request for topics."""
-    return orjson.dumps({"req_id": request, "op": "subscribe", "args": list(topics)})
+    return orjson.dumps({"req_id": request, "op": "subscribe", "args": list(topics)}).decode()
 
 
-def unsubscribe_message(topics: Sequence[str], request: str) -> bytes:
+def unsubscribe_message(topics: Sequence[str], request: str) -> str:
     """The request to end topics."""
-    return orjson.dumps({"req_id": request, "op": "unsubscribe", "args": list(topics)})
+    return orjson.dumps({"req_id": request, "op": "unsubscribe", "args": list(topics)}).decode()
 
 
 def is_pong(frame: bytes) -> bool:

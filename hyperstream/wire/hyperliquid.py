@@ -34,7 +34,7 @@ from hyperstream.wire.venue_fields import (
 INTERVALS = ("1m", "3m", "5m", "15m", "30m", "1h", "2h", "4h", "8h", "12h", "1d", "3d", "1w", "1M")
 FAST_DEPTH = 5
 DEPTH = 20
-PING = b'{"method":"ping"}'
+PING = '{"method":"ping"}'
 _PONG_FRAME = b'"channel":"pong"'
 _FAST = "l2BookFast"
 _REPEATED = ("Already subscribed", "Already unsubscribed")
@@ -93,14 +93,14 @@ def key_of_subscription(subscription: Any) -> str:
     return f"{_FAST if kind == 'l2Book' and subscription.get('fast') else kind}:{coin}"
 
 
-def subscribe_message(key: str) -> bytes:
+def subscribe_message(key: str) -> str:
     """The request for one subscription; the venue takes one a frame."""
-    return orjson.dumps({"method": "subscribe", "subscription": subscription_of(key)})
+    return orjson.dumps({"method": "subscribe", "subscription": subscription_of(key)}).decode()
 
 
-def unsubscribe_message(key: str) -> bytes:
+def unsubscribe_message(key: str) -> str:
     """The request to end one subscription."""
-    return orjson.dumps({"method": "unsubscribe", "subscription": subscription_of(key)})
+    return orjson.dumps({"method": "unsubscribe", "subscription": subscription_of(key)}).decode()
 
 
 def request_of(method: str, key: str) -> str:

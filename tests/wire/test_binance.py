@@ -90,10 +90,10 @@ def test_what_there_is_not_is_told(channel: Channel) -> None:
 
 def test_requests_are_as_documented() -> None:
     assert subscribe_message(["btcusdt@aggTrade", "btcusdt@depth@100ms"], 1) == (
-        b'{"method":"SUBSCRIBE","params":["btcusdt@aggTrade","btcusdt@depth@100ms"],"id":1}'
+        '{"method":"SUBSCRIBE","params":["btcusdt@aggTrade","btcusdt@depth@100ms"],"id":1}'
     )
     assert unsubscribe_message(["btcusdt@depth@100ms"], 312) == (
-        b'{"method":"UNSUBSCRIBE","params":["btcusdt@depth@100ms"],"id":312}'
+        '{"method":"UNSUBSCRIBE","params":["btcusdt@depth@100ms"],"id":312}'
     )
 
 

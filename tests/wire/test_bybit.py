@@ -92,12 +92,12 @@ def test_a_topic_nobody_can_read_is_not_followed(topic: str) -> None:
 
 def test_requests_are_as_documented() -> None:
     assert subscribe_message(["orderbook.50.BTCUSDT", "publicTrade.BTCUSDT"], "c1-7") == (
-        b'{"req_id":"c1-7","op":"subscribe","args":["orderbook.50.BTCUSDT","publicTrade.BTCUSDT"]}'
+        '{"req_id":"c1-7","op":"subscribe","args":["orderbook.50.BTCUSDT","publicTrade.BTCUSDT"]}'
     )
     assert unsubscribe_message(["publicTrade.BTCUSDT"], "c1-8") == (
-        b'{"req_id":"c1-8","op":"unsubscribe","args":["publicTrade.BTCUSDT"]}'
+        '{"req_id":"c1-8","op":"unsubscribe","args":["publicTrade.BTCUSDT"]}'
     )
-    assert PING == b'{"op":"ping"}'
+    assert PING == '{"op":"ping"}'
 
 
 @pytest.mark.parametrize(("is_spot", "sizes"), [(True, [10, 10, 5]), (False, [25])])

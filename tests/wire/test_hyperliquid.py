@@ -90,14 +90,14 @@ def test_an_interval_there_is_not_is_told() -> None:
 
 def test_requests_are_as_documented() -> None:
     assert subscribe_message("l2Book:BTC") == (
-        b'{"method":"subscribe","subscription":{"type":"l2Book","coin":"BTC"}}'
+        '{"method":"subscribe","subscription":{"type":"l2Book","coin":"BTC"}}'
     )
     assert unsubscribe_message("candle:1m:BTC") == (
-        b'{"method":"unsubscribe","subscription":{"type":"candle","coin":"BTC","interval":"1m"}}'
+        '{"method":"unsubscribe","subscription":{"type":"candle","coin":"BTC","interval":"1m"}}'
     )
-    assert b'"fast":true' in subscribe_message("l2BookFast:BTC")
-    assert subscribe_message("allMids:") == b'{"method":"subscribe","subscription":{"type":"allMids"}}'
-    assert PING == b'{"method":"ping"}'
+    assert '"fast":true' in subscribe_message("l2BookFast:BTC")
+    assert subscribe_message("allMids:") == '{"method":"subscribe","subscription":{"type":"allMids"}}'
+    assert PING == '{"method":"ping"}'
 
 
 def test_an_answer_with_defaults_filled_in_is_matched() -> None:
