@@ -9,5 +9,5 @@ One ``Feed`` a venue, all of them started by ``Feeds``:
 - ``making.py`` and ``streams.py`` turn messages into items, ``outbox.py`` hands them over;
 - ``rest.py`` asks politely, ``listing.py`` knows what the venue lists and
   ``list_keeper.py`` keeps it current, ``snapshots.py`` and ``books.py``
-  keep books in step.
+  keep books in step, ``gaps.py`` and ``refusals.py`` tell what is missed or not served.
 """

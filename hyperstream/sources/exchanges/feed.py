@@ -11,6 +11,7 @@ venue does ends a feed.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -23,20 +24,21 @@ from hyperstream.errors import TopicError
 from hyperstream.market.venue_book import BookSnapshot
 from hyperstream.market.venues import (
     FeedDemand,
-    FeedGap,
     FeedStatus,
     FeedTopic,
     TopicRefused,
     VenueListed,
 )
 from hyperstream.sockets import Gap, State
-from hyperstream.sources.exchanges.books import SEQUENCE, BookKeeper
+from hyperstream.sources.exchanges.books import BookKeeper
+from hyperstream.sources.exchanges.gaps import FRAMES_WANTED, GapTeller
 from hyperstream.sources.exchanges.line import Line
 from hyperstream.sources.exchanges.lines import Lines
 from hyperstream.sources.exchanges.list_keeper import ListKeeper
 from hyperstream.sources.exchanges.listing import Listing
 from hyperstream.sources.exchanges.making import StreamMaker
 from hyperstream.sources.exchanges.outbox import Outbox
+from hyperstream.sources.exchanges.refusals import Refusals
 from hyperstream.sources.exchanges.rest import RestClient
 from hyperstream.sources.exchanges.snapshots import SnapshotQueue
 from hyperstream.sources.exchanges.statistics import FeedStatistics, feed_statistics
@@ -48,10 +50,8 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger("hyperstream.sources.exchanges")
 
-NS = 1_000_000_000
 OFF, CONNECTING, CONNECTED, DOWN = "off", "connecting", "connected", "down"
-_SEQUENCE = f"{SEQUENCE}: "
-_SILENCE = "nothing was heard"
+_DEADLY = "the connection was lost"
 
 
 @define(eq=False)
@@ -68,24 +68,24 @@ class Feed:
     transport: httpx.AsyncBaseTransport | None = None
     state: str = field(default=OFF, init=False)
     detail: str = field(default="not started", init=False)
-    gaps: int = field(default=0, init=False)
     listing: Listing = field(init=False)
     snapshots: SnapshotQueue = field(init=False)
     _rest: RestClient = field(init=False)
+    _gaps: GapTeller = field(init=False)
     _books: BookKeeper = field(init=False)
     _maker: StreamMaker = field(init=False)
-    _wanted: set[tuple[FeedTopic, bool]] = field(factory=set, init=False)
+    _wanted: dict[tuple[FeedTopic, bool], None] = field(factory=dict, init=False)
     _followed: dict[FeedTopic, tuple[str, ...]] = field(factory=dict, init=False)
-    _refused: dict[FeedTopic, tuple[str, float]] = field(factory=dict, init=False)
+    _refusals: Refusals = field(init=False)
     _streams: dict[str, Stream] = field(factory=dict, init=False)
     lines: Lines = field(init=False)
     _is_running: bool = field(default=False, init=False)
     _can_guess: bool = field(default=False, init=False)
-    _last_gap: Gap | None = field(default=None, init=False)
 
     def __attrs_post_init__(self) -> None:
         venue, timing = self.venue, self.venue.timing
         self.listing = Listing(venue.name)
+        self._refusals = Refusals(timing.longest_refused)
         self._rest = RestClient(
             venue.rest_url, venue.rest_interval_seconds(), timing.rest_wait, self.transport
         )
@@ -93,7 +93,7 @@ class Feed:
             venue,
             self.outbox,
             self.now_ns,
-            self._on_gap,
+            self._tell_gap,
             self._on_refusal,
             self._on_connected,
             self._judge,
@@ -107,7 +107,10 @@ class Feed:
             timing.resync_wait,
             timing.longest_resync_wait,
         )
-        self._books = BookKeeper(venue, self.lines, self.snapshots, self._tell_break)
+        self._gaps = GapTeller(
+            venue.name, self.outbox, self.now_ns, lambda stream: self._books.expect(stream)
+        )
+        self._books = BookKeeper(venue, self.lines, self.snapshots, self._gaps.broken)
         self._maker = StreamMaker(venue, self.outbox, self._books.broken, self._books.waiting)
 
     async def run(self) -> None:
@@ -121,6 +124,7 @@ class Feed:
             try:
                 keeper = ListKeeper(self.venue, self.listing, self._rest, self._on_news, self._on_late)
                 nursery.start_soon(keeper.run, name=f"{name}: list")
+                nursery.start_soon(self._try_again, name=f"{name}: refused topics")
                 if self.venue.has_snapshots:
                     nursery.start_soon(self.snapshots.run, name=f"{name}: snapshots")
                 self._judge()
@@ -135,9 +139,9 @@ class Feed:
         """Somebody wants a topic, or nobody wants it any more; plain and raw demand count apart."""
         wish = (demand.topic, demand.is_raw)
         if demand.is_wanted:
-            self._wanted.add(wish)
+            self._wanted[wish] = None
         else:
-            self._wanted.discard(wish)
+            self._wanted.pop(wish, None)
         if self._is_running:
             self._consider(demand.topic)
             self._judge()
@@ -149,7 +153,7 @@ class Feed:
     def _consider(self, topic: FeedTopic) -> None:
         """Follow a topic, leave it, or say why it cannot be followed."""
         if not self._is_wanted(topic):
-            self._refused.pop(topic, None)
+            self._refusals.forget(topic)
             self._leave(topic)
             return
         if topic not in self._followed:
@@ -158,9 +162,9 @@ class Feed:
             self._set_raw(key)
 
     def _follow(self, topic: FeedTopic) -> None:
-        refused = self._refused.get(topic)
-        if refused is not None and trio.current_time() < refused[1]:
-            self._refuse(topic, refused[0])
+        standing = self._refusals.standing(topic, trio.current_time())
+        if standing:
+            self.outbox.put_now(TopicRefused(topic, standing))
             return
         try:
             keys = self.venue.streams_of(topic)
@@ -176,7 +180,6 @@ class Feed:
         if problem:
             self._refuse(topic, problem)
             return
-        self._refused.pop(topic, None)
         self._followed[topic] = keys
         for key in keys:
             stream = self._streams.get(key)
@@ -206,12 +209,23 @@ class Feed:
         self.lines.drop(stream)
         self._judge()
 
-    def _refuse(self, topic: FeedTopic, detail: str) -> None:
+    def _refuse(self, topic: FeedTopic, detail: str, seconds: float = math.inf) -> None:
+        """Leave a topic and say why; for so long, or until the venue's list changes."""
         self._leave(topic)
-        until = trio.current_time() + self.venue.timing.refused
-        self._refused[topic] = (detail, until)
-        log.info("a topic is refused", venue=self.venue.name, topic=str(topic), reason=detail)
-        self.outbox.put_now(TopicRefused(topic, detail))
+        if self._refusals.refuse(topic, detail, trio.current_time(), seconds):
+            log.info("a topic is refused", venue=self.venue.name, topic=str(topic), reason=detail)
+            self.outbox.put_now(TopicRefused(topic, detail))
+
+    async def _try_again(self) -> None:
+        """Ask once more for what the venue refused; what is heard meanwhile is refused no more."""
+        while True:
+            await trio.sleep(self.venue.timing.housekeeping)
+            for topic in self._refusals.due(trio.current_time()):
+                keys = self._followed.get(topic)
+                if keys is None:
+                    self._consider(topic)
+                elif all(self._streams[key].received for key in keys):
+                    self._refusals.forget(topic)
 
     def _set_raw(self, key: str) -> None:
         """Hand on a stream's frames too while somebody wants them, beginning with a snapshot."""
@@ -223,17 +237,17 @@ class Feed:
         for line in self.lines.carriers(stream):
             line.set_raw(key, is_raw=is_raw)
             if is_raw and stream.received:
-                line.connection.renew(key, "its frames are wanted from a snapshot on")
+                line.connection.renew(key, FRAMES_WANTED)
 
     def _review(self) -> None:
         """The list is new: everything wanted may be possible now, or not any more."""
-        for topic in [*self.venue.always, *(topic for topic, _ in self._wanted)]:
+        for topic in dict.fromkeys([*self.venue.always, *(topic for topic, _ in self._wanted)]):
             problem = self.venue.problem(topic, self.listing) if self.listing.is_known else ""
-            if topic in self._followed and problem:
-                self._refuse(topic, problem)
-            elif topic not in self._followed and not (topic in self._refused and problem):
-                self._refused.pop(topic, None)
+            if topic not in self._followed and not problem:
+                self._refusals.forget(topic)
                 self._consider(topic)
+            elif problem and not self._refusals.is_refused(topic):
+                self._refuse(topic, problem)
         self.outbox.wake()
 
     def _judge(self) -> None:
@@ -260,45 +274,23 @@ class Feed:
 
     # -- trouble
 
-    def _on_gap(self, line: Line, gap: Gap) -> None:
-        """Called for each stream of a gap; the first call tells it for all of them."""
-        if gap is self._last_gap:
-            return
-        self._last_gap = gap
-        streams = [line.streams[str(key)] for key in gap.keys if str(key) in line.streams]
-        since_ns = self.now_ns() - round((trio.current_time() - gap.since) * NS)
-        reason, detail = "connection", gap.reason
-        if detail.startswith(_SEQUENCE):
-            reason, detail = SEQUENCE, detail.removeprefix(_SEQUENCE)
-        elif detail.startswith(_SILENCE):
-            reason = "silence"
-        self._tell_gap(streams, since_ns, reason, detail)
-        for stream in streams:
-            if reason == "silence":
-                stream.silences += 1
-                line.subscribe(stream)
-            self._books.expect(stream)
+    def _tell_gap(self, line: Line, gap: Gap) -> None:
+        self._gaps.lost(line, gap)
 
     def _on_connected(self, line: Line) -> None:
         for stream in line.streams.values():
             self._books.connected(stream)
 
-    def _tell_gap(self, streams: list[Stream], since_ns: int, reason: str, detail: str) -> None:
-        for stream in streams:
-            stream.interrupted()
-        topics = tuple(topic for stream in streams for topic in stream.topics)
-        if topics:
-            self.gaps += 1
-            self.outbox.put_now(FeedGap(self.venue.name, topics, since_ns, reason, detail))
-
     def _on_refusal(self, stream: Stream, reason: str) -> None:
+        """The venue refused a stream of a symbol that it lists: once may be a whim, twice is meant."""
+        timing = self.venue.timing
+        is_deadly = _DEADLY in reason
+        stream.refusals += 1
+        if stream.refusals == 1 and not is_deadly:
+            return  # the connection asks again by itself
+        seconds = timing.deadly if is_deadly else timing.refused
         for topic in list(stream.topics):
-            self._refuse(topic, f"{self.venue.name} refused it: {reason}")
-
-    def _tell_break(self, stream: BookStream, reason: str) -> None:
-        self.gaps += 1
-        since_ns = stream.last_receive_time_ns
-        self.outbox.put_now(FeedGap(self.venue.name, tuple(stream.topics), since_ns, SEQUENCE, reason))
+            self._refuse(topic, f"{self.venue.name} refused it: {reason}", seconds)
 
     # -- the venue's list, and the passing of time
 
@@ -325,6 +317,11 @@ class Feed:
         return feed_statistics(self, self._streams.values(), self._rest)
 
     @property
+    def gaps(self) -> int:
+        """How many gaps were told."""
+        return self._gaps.told
+
+    @property
     def topic_count(self) -> int:
         """How many topics are followed."""
         return len(self._followed)
@@ -332,4 +329,4 @@ class Feed:
     @property
     def refused_count(self) -> int:
         """How many topics are wanted and not served."""
-        return len(self._refused)
+        return len(self._refusals)

@@ -133,6 +133,7 @@ class Line:
         if stream.silences:
             stream.silences = 0
             self.subscribe(stream)
+        stream.refusals = 0
         stream.take(payload)
 
     def _take_other(self, payload: Any) -> None:

@@ -33,6 +33,7 @@ class Stream:
     is_over: bool = field(default=False, init=False)
     is_raw: bool = field(default=False, init=False)
     silences: int = field(default=0, init=False)
+    refusals: int = field(default=0, init=False)
 
     def take(self, payload: Any) -> None:
         """Hand on what a message holds."""

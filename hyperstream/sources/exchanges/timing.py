@@ -21,9 +21,12 @@ class FeedTiming:
     - ``snapshot_wait``: how long a book without updates waits before its snapshot is asked for.
     - ``resync_wait``: the least time between two attempts to synchronise a book; it doubles, up to
       ``longest_resync_wait``.
-    - ``refused``: how long a refusal stands before the venue is asked once more.
+    - ``refused``: how long a refusal stands before the venue is asked once more, which doubles up to
+      ``longest_refused``; ``deadly``: the same for what seems to have broken connections;
+      ``refused_once``: when a subscription is asked for again after a first refusal.
     - ``housekeeping``: how often age, idleness and waiting topics are looked at.
-    - ``heartbeat``, ``heartbeat_deadline``, ``healthy``, ``acknowledge``, ``connect``: of a connection.
+    - ``heartbeat``, ``heartbeat_deadline``, ``healthy``, ``acknowledge``, ``connect``, ``close``: of a
+      connection.
     """
 
     listing: float = HOUR
@@ -39,6 +42,10 @@ class FeedTiming:
     resync_wait: float = 1.0
     longest_resync_wait: float = 60.0
     refused: float = 60.0
+    refused_once: float = 5.0
+    deadly: float = 600.0
+    longest_refused: float = 6 * HOUR
+    close: float = 2.0
     housekeeping: float = 1.0
     heartbeat: float = 20.0
     heartbeat_deadline: float = 10.0

@@ -138,5 +138,7 @@ class Venue(ABC):
             ),
             healthy_seconds=timing.healthy,
             acknowledge_seconds=timing.acknowledge,
+            refused_seconds=timing.refused_once,
+            close_seconds=timing.close,
             **more,
         )
