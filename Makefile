@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
+CLIENTS := .venv-clients
+CLIENTS_STAMP := $(CLIENTS)/.installed
 JOBS   ?= 2
 
 # flake8-async's rules against mistakes; its 900s are matters of taste. ASYNC114 and ASYNC113 want to
@@ -11,7 +13,7 @@ JOBS   ?= 2
 ASYNC_RULES := --select ASYNC1,ASYNC2,ASYNC3 --extend-ignore ASYNC127,ASYNC128 --exclude hyperstream/v1 \
                --startable-in-context-manager run,obey_signals,_run_daemon,_serve
 
-.PHONY: help demo test check format bench soak proto lock clean
+.PHONY: help demo test clients check format bench soak proto lock clean
 .DEFAULT_GOAL := help
 
 help:            ## say what the targets do
@@ -27,8 +29,14 @@ $(STAMP): requirements/dev.lock pyproject.toml
 demo: $(STAMP)   ## a fake node, the daemon and a live view; no network needed
 	@$(BIN)/hyperstream demo
 
-test: $(STAMP)   ## the whole test suite
+test: $(STAMP) clients ## the whole test suite
 	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal
+
+clients: $(CLIENTS_STAMP) ## the foreign programs that the suite points at the gateway
+$(CLIENTS_STAMP): requirements/clients.lock
+	$(PYTHON) -m venv --clear $(CLIENTS)
+	$(CLIENTS)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/clients.lock
+	@touch $@
 
 check: $(STAMP)  ## ruff, flake8-async, mypy strict, the import rule
 	$(BIN)/ruff check .
@@ -53,6 +61,7 @@ proto: $(STAMP)  ## write hyperstream/v1 anew from proto/
 lock:            ## resolve the pinned, hashed requirements anew (needs uv)
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --output-file requirements/run.lock pyproject.toml
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --group dev --output-file requirements/dev.lock pyproject.toml
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --group clients --output-file requirements/clients.lock
 
 clean:           ## remove the environment and what the tools left
-	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) $(CLIENTS) build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
