@@ -86,11 +86,13 @@ class Groups:
         """Drop what nobody has followed for a while; what is used, is used now."""
         oldest_ns = now_ns - int(self.settings.linger_seconds * _NS)
         for group in list(market.groups()):
-            is_used = any(topic.is_followed for topic in group.topics)
-            if is_used or (isinstance(group, BarStream) and group.instances):
+            if any(topic.is_followed for topic in group.topics):
                 group.last_used_ns = now_ns
-            elif group.last_used_ns <= oldest_ns:
+            elif group.last_used_ns <= oldest_ns and not (isinstance(group, BarStream) and group.instances):
                 self._drop(market, group)
+                if isinstance(group, BarInstance):  # its bars come next: they were used as long as it
+                    stream = group.stream
+                    stream.last_used_ns = max(stream.last_used_ns, group.last_used_ns)
 
     def _drop(self, market: PriceMarket, group: Group) -> None:
         del self.by_key[group.name.symbol]

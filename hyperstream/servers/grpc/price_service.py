@@ -38,7 +38,6 @@ _PREFIX = "/hyperstream.v1.PriceService/"
 REQUEST_COST = 10
 SERIES_PER_SECOND = 1_000
 SERIES_AT_ONCE = 5_000
-STEPS_AT_ONCE = 4
 MAX_UNREAD_ANSWERS = 64
 
 
@@ -119,9 +118,8 @@ class PriceService:
             if request.heartbeat_seconds:
                 subscriber.heartbeat_seconds = min(request.heartbeat_seconds, MAX_HEARTBEAT_SECONDS)
                 subscriber.wake()  # it rests, and has set no timer
-            for number, _ in enumerate(selections.steps(request), start=1):
-                if number % STEPS_AT_ONCE == 0:
-                    await asyncio.sleep(0)
+            for _ in selections.steps(request):
+                await asyncio.sleep(0)  # bars begin with their history, which takes milliseconds
             while subscription.unread_answers >= MAX_UNREAD_ANSWERS:
                 if subscription.is_finished:
                     return
