@@ -8,6 +8,7 @@
     prices       a price tick through distributor and indicators
     end_to_end   the writing of a line to its receipt by a gRPC client in another process
     fanout       one message to a thousand subscribers, beside grpcio's asyncio server
+    storm        a thousand subscribers in the same second, each wanting everything
     memory       bytes per resting order, per market, per subscriber
     startup      a snapshot of 400,000 orders to books that can be used
     collector    pauses of Python's garbage collector with full books

@@ -14,6 +14,7 @@ BENCHMARKS = (
     "prices",
     "end_to_end",
     "fanout",
+    "storm",
     "memory",
     "startup",
     "collector",

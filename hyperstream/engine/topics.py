@@ -32,8 +32,8 @@ if TYPE_CHECKING:
     from hyperstream.engine.live_market import LiveMarket
 
 
-# 16 would be a second of a busy market; 0 until resuming together with it is proved right.
-ORDERS_SNAPSHOT_LAG = 0
+# About a second of a busy market: a crowd that comes within it shares one snapshot of its orders.
+ORDERS_SNAPSHOT_LAG = 16
 
 
 @define(eq=False)

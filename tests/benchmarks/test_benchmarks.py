@@ -28,6 +28,7 @@ TINY = {
     "startup": ("--markets", "8", "--orders", "400"),
     "collector": (*SMALL, "--orders", "400", "--blocks", "2"),
     "fanout": ("--subscribers", "3", "--seconds", "0.2", "--rounds", "1"),
+    "storm": (*SMALL, "--subscribers", "4", "--resting-orders", "800", "--quiet-seconds", "0.2"),
     "attacks": ("PING", "--seconds", "0.5", "--subscribers", "1"),
 }
 

@@ -288,7 +288,7 @@ class Machine(RuleBasedStateMachine):
 
     def check_cut(self) -> None:
         if self.contract is not Contract.LOSSLESS:
-            alone = len(self.answers) + len(self.client.notices)
+            alone = len(self.answers) + len(self.client.notices) + sum(map(len, self.told.values()))
             assert alone > LIMITS.max_messages, "updates are dropped or merged instead"
         assert self.client.notices[-1]["what"] == NOTICE_CUT
         points = self.client.notices[-1]["resume"]
