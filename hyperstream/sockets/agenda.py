@@ -73,10 +73,11 @@ class Agenda:
 
     def wakes_at(self, now: float) -> float:
         """Return when there may be a command that is not there now; infinity if none is expected."""
-        times = [record.not_before for record in self._to_ask if record.not_before > now]
-        if self._on_trial and self._to_ask:
-            times.append(max(record.asked_at for record in self._on_trial) + self.blame_seconds)
-        return min(times, default=math.inf)
+        if not self._to_ask:
+            return math.inf
+        times = [record.not_before for record in self._to_ask]
+        times += [record.asked_at + self.blame_seconds for record in self._on_trial]
+        return min((time for time in times if time > now), default=math.inf)
 
     def next(self, now: float) -> Item | None:
         """Take the next command off the agenda."""

@@ -56,7 +56,7 @@ def network_failure(error: BaseException, where: str) -> ConnectFailed:
             kind, detail = FailureKind.CERTIFICATE, cause.verify_message
             break
         if isinstance(cause, ssl.SSLError):
-            kind, detail = FailureKind.TLS, cause.reason or str(cause)
+            kind, detail = FailureKind.TLS, getattr(cause, "reason", None) or str(cause)
             break
         if isinstance(cause, socket.gaierror):
             kind, detail = FailureKind.DNS, cause.strerror or str(cause)

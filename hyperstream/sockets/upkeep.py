@@ -81,7 +81,8 @@ class Upkeep:
         self._goodbye = code, goodbye
         self._stopping.set()
         self._scope.deadline = trio.current_time() + self.config.close_seconds
-        self._change(State.SHUTTING_DOWN, "stopped")
+        if not self.is_over:
+            self._change(State.SHUTTING_DOWN, "stopped")
         self._attempt_scope.cancel(reason="the connection is stopped")
         if self.session is not None:
             self._leave(self.session, "stopped")

@@ -87,6 +87,7 @@ class Visit:
     subscribed: dict[str, int] = field(factory=dict)
     commands: list[tuple[float, dict[str, Any]]] = field(factory=list)
     closed: Any = None
+    deaf: trio.CancelScope = field(factory=trio.CancelScope)
 
     async def send(self, message: Any) -> None:
         await self.socket.send_message(json.dumps(message))
@@ -126,6 +127,10 @@ class Visit:
         self.subscribed[key] += 1
         await self.send({"key": key, "n": self.subscribed[key]})
 
+    def deafen(self) -> None:
+        """Read and answer nothing any more, pings and goodbyes included; the connection stays open."""
+        self.deaf.cancel(reason="the venue stalls")
+
     async def hang_up(self) -> None:
         """Close TCP without a goodbye."""
         await trio.aclose_forcefully(self.stream)
@@ -146,7 +151,6 @@ class Venue:
     deadly: set[str] = field(factory=set)
     visits: list[Visit] = field(factory=list)
     attempts: list[float] = field(factory=list)
-    arrival: trio.Event = field(factory=trio.Event)
 
     async def opener(self, endpoint: Endpoint, context: ssl.SSLContext | None) -> trio.abc.Stream:
         self.attempts.append(trio.current_time())
@@ -158,16 +162,19 @@ class Venue:
         return near
 
     async def _serve(self, stream: trio.abc.Stream) -> None:
-        async with trio.open_nursery() as nursery:
-            request = await wrap_server_stream(nursery, stream)
-            headers = {name.decode(): value.decode() for name, value in request.headers}
-            socket = await request.accept()
-            visit = Visit(self, socket, stream, len(self.visits) + 1, headers)
-            self.visits.append(visit)
-            self.arrival.set()
-            self.arrival = trio.Event()
-            await visit.serve()
-            await trio.aclose_forcefully(stream)
+        deaf = trio.CancelScope()
+        with deaf:
+            async with trio.open_nursery() as nursery:
+                request = await wrap_server_stream(nursery, stream)
+                headers = {name.decode(): value.decode() for name, value in request.headers}
+                try:
+                    socket = await request.accept()
+                except ConnectionClosed:  # the client did not wait for it
+                    return
+                visit = Visit(self, socket, stream, len(self.visits) + 1, headers, deaf=deaf)
+                self.visits.append(visit)
+                await visit.serve()
+                await trio.aclose_forcefully(stream)
 
     @property
     def visit(self) -> Visit:

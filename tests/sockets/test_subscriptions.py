@@ -1,0 +1,480 @@
+"""Subscriptions outlive connections: asked for in batches, refused by name, renewed when silent."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import pytest
+import trio
+import trio.testing
+from trio.testing import MockClock
+
+from hyperstream.errors import CommandTimedOut, ConnectionLost, SubscriptionRefused
+from hyperstream.sockets import (
+    Connection,
+    FixedDelay,
+    Gap,
+    Refusal,
+    Restored,
+    SocketConfig,
+    State,
+    StateChange,
+    Subscription,
+)
+
+from .venue import ToyProtocol, Venue, Visit, obey, toy_router
+
+settle = trio.testing.wait_all_tasks_blocked
+
+
+def keys(visit: Visit, op: str) -> list[list[str]]:
+    return [command["keys"] for _, command in visit.commands if command.get("op") == op]
+
+
+async def silent(_visit: Visit, _command: dict[str, Any]) -> None:
+    """A venue that answers nothing."""
+
+
+async def test_subscribing_waits_for_the_peers_answer(
+    nursery: trio.Nursery, autojump_clock: MockClock
+) -> None:
+    async def behave(visit: Visit, command: dict[str, Any]) -> None:
+        await trio.sleep(2)
+        await visit.obey(command)
+
+    async with Venue(nursery, behave).connect(toy_router([])) as connection:
+        await connection.subscribe(Subscription("a"))
+        assert trio.current_time() == 2.0
+        assert connection.active == ("a",)
+        await connection.unsubscribe("a")
+        assert trio.current_time() == 4.0
+        assert connection.desired == ()
+        await connection.unsubscribe("a")  # nothing to end
+
+
+async def test_subscribing_without_a_connection_waits_for_one(
+    nursery: trio.Nursery, autojump_clock: MockClock
+) -> None:
+    def refuse(number: int) -> None:
+        if number <= 3:
+            raise OSError("no route")
+
+    async with Venue(nursery, refuse=refuse).connect(toy_router([])) as connection:
+        await connection.subscribe(Subscription("a"))
+        assert trio.current_time() == 3.0
+
+
+async def test_a_refusal_names_the_subscription_and_leaves_the_others(
+    nursery: trio.Nursery, autojump_clock: MockClock
+) -> None:
+    """The venue refuses the whole command and names the first bad key only, as Bybit does."""
+    venue = Venue(nursery, bad={"x", "y"})
+    outcomes: dict[str, object] = {}
+    async with venue.connect(toy_router([])) as connection:
+
+        async def subscribe(key: str) -> None:
+            try:
+                await connection.subscribe(Subscription(key))
+                outcomes[key] = "accepted"
+            except SubscriptionRefused as error:
+                outcomes[key] = error.key, error.reason
+
+        async with trio.open_nursery() as asking:
+            for key in ("a", "x", "b", "y", "c"):
+                asking.start_soon(subscribe, key)
+        assert outcomes == {
+            "a": "accepted",
+            "b": "accepted",
+            "c": "accepted",
+            "x": ("x", "no such key: x"),
+            "y": ("y", "no such key: y"),
+        }
+        assert sorted(str(key) for key in connection.active) == ["a", "b", "c"]
+        assert len(connection.desired) == 3
+
+
+async def test_a_refusal_that_names_nobody_is_found_by_asking_one_by_one(
+    nursery: trio.Nursery, autojump_clock: MockClock
+) -> None:
+    async def behave(visit: Visit, command: dict[str, Any]) -> None:
+        if "x" in command["keys"]:
+            await visit.send({"no": command["id"], "bad": [], "why": "bad request"})
+        else:
+            await visit.obey(command)
+
+    venue = Venue(nursery, behave)
+    async with venue.connect(toy_router([])) as connection:
+        events = connection.events()
+        connection.subscribe_nowait(*map(Subscription, "axb"))
+        await trio.sleep(10)
+        assert sorted(str(key) for key in connection.active) == ["a", "b"]
+    refused = [event for event in [event async for event in events] if isinstance(event, Refusal)]
+    assert [(event.key, event.reason) for event in refused] == [("x", "bad request")]
+
+
+async def test_a_desired_subscription_that_is_refused_is_told_and_asked_for_again_later(
+    nursery: trio.Nursery, autojump_clock: MockClock
+) -> None:
+    venue = Venue(nursery, bad={"x"})
+    async with venue.connect(toy_router([]), refused_seconds=30.0) as connection:
+        events = connection.events()
+        connection.subscribe_nowait(Subscription("x"))
+        await trio.sleep(70)
+        assert [key.key for key in connection.desired] == ["x"]
+        venue.bad.clear()
+        await trio.sleep(30)
+        assert connection.active == ("x",)
+        assert [at for at, _ in venue.visit.commands] == [0.0, 30.0, 60.0, 90.0]
+    told = [event async for event in events if isinstance(event, Refusal)]
+    assert [event.time for event in told] == [0.0, 30.0, 60.0]
+
+
+async def test_what_is_not_answered_in_time_says_so_and_is_withdrawn(
+    nursery: trio.Nursery, autojump_clock: MockClock
+) -> None:
+    venue = Venue(nursery, silent)
+    async with venue.connect(toy_router([]), acknowledge_seconds=3.0) as connection:
+        with pytest.raises(CommandTimedOut, match="subscription 'a': no answer within 3"):
+            await connection.subscribe(Subscription("a"))
+        assert trio.current_time() == 3.0
+        assert connection.desired == ()
+        await settle()
+        assert keys(venue.visit, "unsub") == [["a"]], "the peer may have heard us"
+
+
+async def test_data_is_as_good_as_an_answer(nursery: trio.Nursery, autojump_clock: MockClock) -> None:
+    async def behave(visit: Visit, command: dict[str, Any]) -> None:
+        if command["op"] == "sub":
+            await visit.send({"key": "a", "n": 1})
+
+    venue = Venue(nursery, behave)
+    async with venue.connect(toy_router([]), acknowledge_seconds=3.0) as connection:
+        await connection.subscribe(Subscription("a", max_silence_seconds=60.0))
+        assert trio.current_time() == 3.0
+        assert connection.active == ("a",)
+
+
+async def test_a_cancelled_subscribe_is_withdrawn(nursery: trio.Nursery, autojump_clock: MockClock) -> None:
+    venue = Venue(nursery, silent)
+    async with venue.connect(toy_router([])) as connection:
+        with trio.move_on_after(1):
+            await connection.subscribe(Subscription("a"))
+        assert connection.desired == ()
+        connection.subscribe_nowait(Subscription("b"))
+        with trio.move_on_after(1):
+            await connection.subscribe(Subscription("b"))
+        assert [wanted.key for wanted in connection.desired] == ["b"], "it was desired before"
+
+
+async def test_what_is_wanted_one_by_one_goes_out_in_batches_under_the_rate(
+    nursery: trio.Nursery, autojump_clock: MockClock
+) -> None:
+    venue = Venue(nursery)
+    async with venue.connect(toy_router([]), subscribe_batch=10, message_rate=2.0) as connection:
+        for number in range(35):
+            connection.subscribe_nowait(Subscription(f"k{number}"))
+        await trio.sleep(10)
+        assert [(at, len(command["keys"])) for at, command in venue.visit.commands] == [
+            (0.0, 10),
+            (0.5, 10),
+            (1.0, 10),
+            (1.5, 5),
+        ]
+        assert len(connection.active) == 35
+
+
+async def test_every_subscription_is_restored_and_each_gap_told(
+    nursery: trio.Nursery, autojump_clock: MockClock
+) -> None:
+    venue, gaps = Venue(nursery), list[Gap]()
+    async with venue.connect(toy_router([]), subscribe_batch=3, message_rate=5.0) as connection:
+        events = connection.events()
+        connection.subscribe_nowait(*(Subscription(f"k{n}", on_gap=gaps.append) for n in range(10)))
+        for loss in range(1, 6):
+            await trio.sleep(20)
+            assert len(connection.active) == 10
+            assert sorted(venue.visit.subscribed) == sorted(f"k{n}" for n in range(10))
+            await venue.visit.hang_up()
+            await connection.wait_state(State.RECONNECTING)
+            assert len(gaps) == 10 * loss, "each subscription is told each gap"
+        await trio.sleep(20)
+    told = [event async for event in events]
+    assert sum(len(event.keys) for event in told if isinstance(event, Gap)) == 60, "the last is the end"
+    assert sum(len(event.keys) for event in told if isinstance(event, Restored)) == 50
+
+
+async def test_what_was_never_asked_for_has_no_gap(nursery: trio.Nursery, autojump_clock: MockClock) -> None:
+    venue, gaps = Venue(nursery), list[Gap]()
+    async with venue.connect(
+        toy_router([]), subscribe_batch=1, message_rate=0.5, close_seconds=0.5
+    ) as connection:
+        connection.subscribe_nowait(*(Subscription(f"k{n}", on_gap=gaps.append) for n in range(5)))
+        await trio.sleep(3)
+        await venue.visit.hang_up()
+        await connection.wait_state(State.RECONNECTING)
+        assert [gap.keys for gap in gaps] == [("k0", "k1"), ("k0", "k1")], "one event, told to both"
+
+
+async def test_a_failing_on_gap_harms_nobody(nursery: trio.Nursery, autojump_clock: MockClock) -> None:
+    def fail(_gap: Gap) -> None:
+        raise ValueError("no")
+
+    gaps: list[Gap] = []
+    venue = Venue(nursery)
+    async with venue.connect(toy_router([])) as connection:
+        connection.subscribe_nowait(Subscription("a", on_gap=fail), Subscription("b", on_gap=gaps.append))
+        await trio.sleep(1)
+        await venue.visit.hang_up()
+        await connection.wait_state(State.RECONNECTING)
+        await connection.wait_state(State.CONNECTED)
+        assert len(gaps) == 1
+
+
+# -- silence
+
+
+async def talk(visit: Visit, key: str, seconds: float, until: float = math.inf) -> None:
+    while trio.current_time() < until:
+        await trio.sleep(seconds)
+        if key in visit.subscribed:
+            await visit.publish(key)
+
+
+async def test_a_silent_subscription_is_renewed_and_the_others_are_left_alone(
+    nursery: trio.Nursery, autojump_clock: MockClock
+) -> None:
+    venue, gaps = Venue(nursery), list[Gap]()
+    async with venue.connect(toy_router([])) as connection:
+        events = connection.events()
+        await connection.subscribe(Subscription("a", max_silence_seconds=10.0, on_gap=gaps.append))
+        await connection.subscribe(Subscription("b", max_silence_seconds=10.0))
+        await connection.subscribe(Subscription("quiet by nature"))
+        nursery.start_soon(talk, venue.visit, "a", 4.0, 13.0)
+        nursery.start_soon(talk, venue.visit, "b", 4.0)
+        await trio.sleep(27)
+        assert keys(venue.visit, "unsub") == [["a"]]
+        assert gaps == [Gap(("a",), 16.0, "nothing was heard for 10.0 s", 26.0)]
+        assert connection.statistics().renewals == 1
+        assert sorted(str(key) for key in connection.active) == ["a", "b", "quiet by nature"]
+        nursery.cancel_scope.deadline = trio.current_time() + 1
+    told = [event async for event in events if isinstance(event, Restored)]
+    assert told[0] == Restored(("a",), 26.0)
+
+
+async def test_after_renewals_in_vain_the_socket_reconnects_once(
+    nursery: trio.Nursery, autojump_clock: MockClock
+) -> None:
+    venue = Venue(nursery)
+    async with venue.connect(toy_router([])) as connection:
+        events = connection.events()
+        await connection.subscribe(Subscription("a", max_silence_seconds=10.0, max_renewals=2))
+        await trio.sleep(200)
+        assert connection.statistics().connects == 2, (
+            "a subscription that is dead costs one reconnect, not many"
+        )
+        assert len(keys(venue.visits[0], "unsub")) == 2
+        assert connection.statistics().renewals > 10, "and is renewed as before"
+        await venue.visit.publish("a")
+        await trio.sleep(100)
+        assert connection.statistics().connects == 3, "once it has spoken it may cost another"
+    reasons = [event.reason async for event in events if isinstance(event, StateChange)]
+    assert "renewing 'a' did not make it speak" in reasons
+
+
+async def test_a_handler_may_say_what_was_heard(nursery: trio.Nursery, autojump_clock: MockClock) -> None:
+    venue = Venue(nursery)
+    config = SocketConfig("toy", "ws://venue.test", heartbeat=None)
+    connection: Connection
+
+    def handle(message: Any) -> None:
+        connection.heard(message["key"])
+
+    router = toy_router([])
+    router.add("a", handler=handle)
+
+    class Quiet(ToyProtocol):
+        def speaker(self, message: Any) -> None:
+            return None
+
+    connection = Connection(config, router, Quiet(), venue.opener)
+    async with connection:
+        await connection.subscribe(Subscription("a", max_silence_seconds=10.0))
+        nursery.start_soon(talk, venue.visit, "a", 4.0, 50.0)
+        await trio.sleep(50)
+        assert connection.statistics().renewals == 0
+        await trio.sleep(20)
+        assert connection.statistics().renewals == 1
+
+
+async def test_a_speaker_that_fails_is_logged_and_the_message_routed(
+    nursery: trio.Nursery, autojump_clock: MockClock
+) -> None:
+    class Failing(ToyProtocol):
+        def speaker(self, message: Any) -> None:
+            raise ValueError(message)
+
+    venue, got = Venue(nursery), list[Any]()
+    config = SocketConfig("toy", "ws://venue.test", heartbeat=None)
+    async with Connection(config, toy_router(got), Failing(), venue.opener) as connection:
+        await connection.subscribe(Subscription("a", max_silence_seconds=10.0))
+        await venue.visit.publish("a")
+        await settle()
+        assert len(got) == 1
+
+
+async def test_a_subscription_can_be_renewed_by_who_uses_it(
+    nursery: trio.Nursery, autojump_clock: MockClock
+) -> None:
+    venue, gaps = Venue(nursery), list[Gap]()
+    async with venue.connect(toy_router([])) as connection:
+        assert not connection.renew("a", "not there")
+        await connection.subscribe(Subscription("a", on_gap=gaps.append))
+        assert connection.renew("a", "sequence 7 follows 5")
+        assert not connection.renew("a", "on its way already")
+        await settle()
+        assert [command["op"] for _, command in venue.visit.commands] == ["sub", "unsub", "sub"]
+        assert [gap.reason for gap in gaps] == ["sequence 7 follows 5"]
+        assert connection.active == ("a",)
+
+
+# -- who is to blame
+
+
+async def test_a_loss_right_after_a_subscribe_names_the_suspects(
+    nursery: trio.Nursery, autojump_clock: MockClock
+) -> None:
+    venue = Venue(nursery, deadly={"btc"})
+    async with venue.connect(toy_router([])) as connection:
+        events = connection.events()
+        await connection.subscribe(Subscription("good"))
+        await trio.sleep(60)
+        connection.subscribe_nowait(Subscription("btc"), Subscription("ETH"))
+        await connection.wait_state(State.RECONNECTING)
+    (lost,) = [event async for event in events if isinstance(event, StateChange) and event.suspects]
+    assert lost.suspects == ("btc", "ETH")
+
+
+async def test_a_subscription_that_kills_the_connection_is_found_and_refused(
+    nursery: trio.Nursery, autojump_clock: MockClock
+) -> None:
+    """The venue hangs up on it without a word, as Hyperliquid does; the other fifty live on."""
+    venue = Venue(nursery, deadly={"k17"})
+    async with venue.connect(toy_router([]), refused_seconds=3600.0) as connection:
+        events = connection.events()
+        connection.subscribe_nowait(*(Subscription(f"k{n}") for n in range(50)))
+        await trio.sleep(60)
+        assert len(connection.active) == 49
+        assert len(venue.visits) <= 1 + math.ceil(math.log2(50)) + 2, "found by halving, not one by one"
+        settled = len(venue.visits)
+        await trio.sleep(1000)
+        assert len(venue.visits) == settled
+        assert len(connection.desired) == 50
+    (refusal,) = [event async for event in events if isinstance(event, Refusal)]
+    assert (refusal.key, refusal.reason) == ("k17", "the connection was lost 2 times because of it")
+
+
+async def test_who_waits_for_a_subscription_that_kills_is_told(
+    nursery: trio.Nursery, autojump_clock: MockClock
+) -> None:
+    venue = Venue(nursery, deadly={"btc"})
+    async with venue.connect(toy_router([])) as connection:
+        await connection.subscribe(Subscription("ETH"))
+        with pytest.raises(SubscriptionRefused, match="'btc' was refused: the connection was lost 2 times"):
+            await connection.subscribe(Subscription("btc"))
+        await connection.wait_state(State.CONNECTED)
+        await settle()
+        assert connection.active == ("ETH",)
+
+
+async def test_random_losses_accuse_nobody_who_was_heard_before(
+    nursery: trio.Nursery, autojump_clock: MockClock
+) -> None:
+    venue = Venue(nursery)
+    async with venue.connect(toy_router([]), reconnect=FixedDelay(0.01)) as connection:
+        events = connection.events()
+        connection.subscribe_nowait(*map(Subscription, "abc"))
+        await trio.sleep(5)
+        for _ in range(10):
+            await venue.visit.hang_up()
+            await connection.wait_state(State.RECONNECTING)
+            await connection.wait_state(State.CONNECTED)
+        await settle()
+        assert len(connection.active) == 3
+        assert connection.statistics().refusals == 0
+    assert not [event async for event in events if isinstance(event, Refusal)]
+
+
+async def test_everyone_who_waits_is_answered_when_the_connection_ends(
+    nursery: trio.Nursery, autojump_clock: MockClock
+) -> None:
+    connection = Venue(nursery, silent).connect(toy_router([]))
+    async with trio.open_nursery() as asking:
+
+        async def ask() -> None:
+            with pytest.raises(ConnectionLost, match="is shut down"):
+                await connection.subscribe(Subscription("a"))
+
+        async with connection:
+            asking.start_soon(ask)
+            await trio.sleep(1)
+
+
+async def test_an_unsubscribe_answers_those_who_wait_to_subscribe(
+    nursery: trio.Nursery, autojump_clock: MockClock
+) -> None:
+    async with Venue(nursery, silent).connect(toy_router([])) as connection, trio.open_nursery() as asking:
+
+        async def ask() -> None:
+            with pytest.raises(SubscriptionRefused, match="unsubscribed meanwhile"):
+                await connection.subscribe(Subscription("a"))
+
+        asking.start_soon(ask)
+        await settle()
+        connection.unsubscribe_nowait("a", "never heard of")
+
+
+async def test_wanting_and_unwanting_before_it_is_sent_costs_nothing(
+    nursery: trio.Nursery, autojump_clock: MockClock
+) -> None:
+    venue = Venue(nursery)
+    async with venue.connect(toy_router([])) as connection:
+        connection.subscribe_nowait(*map(Subscription, "abc"))
+        connection.unsubscribe_nowait("b")
+        await connection.wait_state(State.CONNECTED)
+        await settle()
+        assert keys(venue.visit, "sub") == [["a", "c"]]
+        connection.unsubscribe_nowait("a")
+        connection.subscribe_nowait(Subscription("a"))
+        await settle()
+        assert keys(venue.visit, "unsub") == []
+
+
+async def test_a_peer_without_acknowledgements_is_believed(
+    nursery: trio.Nursery, autojump_clock: MockClock
+) -> None:
+    class Trusting(ToyProtocol):
+        acknowledges = False
+
+    venue = Venue(nursery, silent)
+    config = SocketConfig("toy", "ws://venue.test", heartbeat=None, reconnect=FixedDelay(1.0))
+    async with Connection(config, toy_router([]), Trusting(), venue.opener) as connection:
+        await connection.subscribe(Subscription("a"))
+        await trio.sleep(100)
+        assert connection.active == ("a",)
+        await venue.visit.hang_up()
+        await connection.wait_state(State.RECONNECTING)
+        await connection.wait_state(State.CONNECTED)
+        await settle()
+        assert keys(venue.visit, "sub") == [["a"]]
+        await connection.unsubscribe("a")
+
+
+async def test_a_reply_nobody_waits_for_is_counted(nursery: trio.Nursery, autojump_clock: MockClock) -> None:
+    venue = Venue(nursery, obey)
+    async with venue.connect(toy_router([])) as connection:
+        await connection.wait_state(State.CONNECTED)
+        await venue.visit.send({"ok": 999})
+        await venue.visit.send({"no": 998, "bad": [], "why": "?"})
+        await settle()
+        assert connection.statistics().unmatched_replies == 2
