@@ -18,6 +18,10 @@ from benchmarks.material import ROOT
 START_SECONDS = 300.0
 END_SECONDS = 20.0
 LINES_KEPT = 200
+# Settings of a daemon that asks no exchange.
+NO_FEEDS = {
+    f"feeds.{venue}.enabled": "false" for venue in ("binance", "binance_futures", "hyperliquid", "bybit")
+}
 _LEVELS_OF_TROUBLE = ("warning", "error", "critical")
 
 
@@ -148,6 +152,7 @@ async def run_daemon(
         "grpc.listen": "127.0.0.1:0",
         "websocket.listen": "127.0.0.1:0",
         "log.format": "json",
+        **NO_FEEDS,
     }
     command = [sys.executable, *profiler, "-m", "hyperstream", "run", *_set_options(settings)]
     process = await trio.lowlevel.open_process(command, stderr=subprocess.PIPE, cwd=ROOT)

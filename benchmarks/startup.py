@@ -18,7 +18,7 @@ from attrs import define, field
 
 from benchmarks.measure import CpuClock, percentile, resident_bytes
 from benchmarks.pauses import Pauses
-from benchmarks.processes import run_program
+from benchmarks.processes import NO_FEEDS, run_program
 from benchmarks.report import Report, json_option
 from hyperstream.app import Daemon
 from hyperstream.config import load
@@ -97,6 +97,7 @@ class Start:
             "node.info_url": "http://127.0.0.1:9/info",
             "grpc.listen": "127.0.0.1:0",
             "websocket.listen": "127.0.0.1:0",
+            **NO_FEEDS,
         }
         self.resident_before = resident_bytes()
         daemon = Daemon(load(overrides=[f"{key}={value}" for key, value in settings.items()], environ={}))

@@ -5,6 +5,7 @@ supervise                 one force scope: drain, then force (lifecycle.py)
 └─ services               ends by itself once the intakes are shut and the channels ran dry
    ├─ node                tails the node's files, fetches snapshots           → items
    ├─ engine              items → books → hub
+   ├─ feeds               exchanges, a task each                              → feed items
    ├─ prices              feed items → prices, bars, indicators → hub         → demands
    ├─ clock               late statuses, unused topics, repairs; batches of prices
    ├─ grpc                the only asyncio loop of the process
@@ -45,6 +46,8 @@ from hyperstream.servers.grpc.server import GrpcServer, GrpcStatistics
 from hyperstream.servers.websocket.content import Content
 from hyperstream.servers.websocket.server import WebSocketServer, WebSocketStatistics
 from hyperstream.slow_steps import SlowStepLog, StepStatistics
+from hyperstream.sources.exchanges.feeds import Feeds
+from hyperstream.sources.exchanges.statistics import FeedStatistics
 from hyperstream.sources.node.source import NodeSource
 from hyperstream.sources.node.statistics import NodeStatistics
 from hyperstream.wire.node_blocks import NodeItem, RepairRequest
@@ -74,6 +77,7 @@ class DaemonStatistics:
     grpc: GrpcStatistics
     websocket: WebSocketStatistics | None
     node: NodeStatistics
+    feeds: dict[str, FeedStatistics]
     prices: PriceStatistics
     steps: StepStatistics
 
@@ -91,6 +95,7 @@ class Daemon:
     _grpc: GrpcServer = field(init=False)
     _websocket: WebSocketServer | None = None
     _node: NodeSource = field(init=False)
+    _feeds: Feeds = field(init=False)
     _send_repair: trio.MemorySendChannel[RepairRequest] = field(init=False)
     _send_items: trio.MemorySendChannel[NodeItem] = field(init=False)
     _items: trio.MemoryReceiveChannel[NodeItem] = field(init=False)
@@ -120,6 +125,7 @@ class Daemon:
             snapshot_chunk_orders=settings.grpc.snapshot_chunk_orders,
         )
         self._node = NodeSource(node, self._send_items, repairs)
+        self._feeds = Feeds(settings.feeds, self._send_feed_items, self._demands)
         self.prices = PriceEngine(
             self.hub,
             PRICES,
@@ -158,17 +164,20 @@ class Daemon:
                     await supervise.start(self.lifecycle.obey_signals, name="signals")
                 async with trio.open_nursery() as services:
                     intake, clock = trio.CancelScope(), trio.CancelScope()
+                    intake_of_feeds = trio.CancelScope()
                     engine_done, prices_done = trio.Event(), trio.Event()
                     grpc = await services.start(self._grpc.run, name="grpc")
                     websocket = None
                     if self._websocket is not None:
                         websocket = await services.start(self._websocket.run, name="websocket")
                     services.start_soon(self._run_node, intake, name="node")
+                    services.start_soon(self._run_feeds, intake_of_feeds, name="feeds")
                     services.start_soon(self._run_engine, engine_done, name="engine")
                     services.start_soon(self._run_prices, prices_done, name="prices")
                     services.start_soon(self._run_clock, clock, name="clock")
                     dry = (engine_done, prices_done)
-                    services.start_soon(self._drain, intake, dry, clock, name="drain")
+                    intakes = (intake, intake_of_feeds)
+                    services.start_soon(self._drain, intakes, dry, clock, name="drain")
                     task_status.started(Addresses(grpc, websocket))
                 supervise.cancel_scope.cancel(reason="all services have ended")
         code = self.lifecycle.exit_code()
@@ -193,6 +202,11 @@ class Daemon:
                 await trio.sleep_forever()
         self._send_items.close()
 
+    async def _run_feeds(self, intake: trio.CancelScope) -> None:
+        with intake:
+            await self._feeds.run()
+        self._send_feed_items.close()
+
     async def _run_engine(self, done: trio.Event) -> None:
         relax_collector()
         await self.engine.run(self._items)
@@ -214,7 +228,7 @@ class Daemon:
                 self._grpc.set_serving(not self.lifecycle.is_draining)
 
     async def _drain(
-        self, intake: trio.CancelScope, dry: Sequence[trio.Event], clock: trio.CancelScope
+        self, intakes: Sequence[trio.CancelScope], dry: Sequence[trio.Event], clock: trio.CancelScope
     ) -> None:
         """Send the last batch, shut the intakes, let the channels run dry, end the streams: in this order."""
         await self.lifecycle.wait_draining()
@@ -225,8 +239,8 @@ class Daemon:
         deadline_ns = self.lifecycle.deadline_ns
         detail = "hyperstream is shutting down; connect again and resume from the last events"
         self.hub.notify_all(NoticeNote(NOTICE_DRAINING, deadline_ns, (), detail))
-        intake.cancel(reason="draining")
-        self._send_feed_items.close()
+        for intake in intakes:
+            intake.cancel(reason="draining")
         for event in dry:
             await event.wait()
         clock.cancel(reason="draining")
@@ -267,6 +281,7 @@ class Daemon:
             grpc=self._grpc.statistics(),
             websocket=self._websocket.statistics() if self._websocket is not None else None,
             node=self._node.statistics(),
+            feeds=self._feeds.statistics(),
             prices=self.prices.statistics(),
             steps=self._steps.statistics(),
         )

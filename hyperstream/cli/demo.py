@@ -28,6 +28,7 @@ from hyperstream.cli.views.numbers import SECOND, compact
 from hyperstream.cli.views.showcase import Showcase, latency_text
 from hyperstream.cli.watch.following import HEARTBEAT_SECONDS
 from hyperstream.config import (
+    FeedsSettings,
     GrpcSettings,
     ListenAddress,
     LogSettings,
@@ -229,6 +230,7 @@ class Demo:
             node=NodeSettings(data_dir=self.node.data_dir, info_url=info_url, snapshot="auto"),
             grpc=GrpcSettings(listen=ListenAddress("127.0.0.1", 0)),
             websocket=WebSocketSettings(listen=ListenAddress("127.0.0.1", 0)),
+            feeds=FeedsSettings.none(),
             log=LogSettings(level="warning"),
         )
 

@@ -12,7 +12,7 @@ import trio
 from hyperstream.app import Daemon
 from hyperstream.cli.exits import DRAINED, FAILED, load_or_exit, run_to_exit_code, set_option
 from hyperstream.cli.narration import MarketSummary, Narrator, State, Summary, narration
-from hyperstream.config import ListenAddress, Settings, WebSocketSettings
+from hyperstream.config import FeedsSettings, ListenAddress, Settings, WebSocketSettings
 from hyperstream.engine.engine import EngineStatistics
 from hyperstream.engine.live_market import LiveMarket
 from hyperstream.errors import ConfigurationError, SnapshotError
@@ -148,7 +148,7 @@ class Replay:
                 snapshot=str(snapshot) if has_snapshot else "none",
                 snapshot_file=None,
             )
-            daemon = Daemon(attrs.evolve(self.settings, node=node))
+            daemon = Daemon(attrs.evolve(self.settings, node=node, feeds=FeedsSettings.none()))
             async with trio.open_nursery() as nursery:
                 async with trio.open_nursery() as serving:
                     addresses = await serving.start(partial(daemon.run, obey_signals=True), name="daemon")

@@ -124,3 +124,13 @@ class FeedsSettings:
     binance_futures: BinanceFuturesFeedSettings = field(factory=BinanceFuturesFeedSettings)
     hyperliquid: HyperliquidFeedSettings = field(factory=HyperliquidFeedSettings)
     bybit: BybitFeedSettings = field(factory=BybitFeedSettings)
+
+    @classmethod
+    def none(cls) -> "FeedsSettings":
+        """Listen to no exchange at all."""
+        return cls(
+            BinanceFeedSettings(enabled=False),
+            BinanceFuturesFeedSettings(enabled=False),
+            HyperliquidFeedSettings(enabled=False),
+            BybitFeedSettings(enabled=False),
+        )

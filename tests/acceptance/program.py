@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import IO, Any, Self
 
 PATIENCE_SECONDS = 30.0
+VENUES = ("BINANCE", "BINANCE_FUTURES", "HYPERLIQUID", "BYBIT")
 
 
 def command() -> list[str]:
@@ -23,9 +24,10 @@ def command() -> list[str]:
 
 
 def environment() -> dict[str, str]:
-    """This process's environment without what configures hyperstream or colours output."""
+    """This process's environment without what configures hyperstream or colours it, and without feeds."""
     foreign = ("HYPERSTREAM_", "FORCE_", "PYTHONWARNINGS")
-    return {name: value for name, value in os.environ.items() if not name.startswith(foreign)}
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(foreign)}
+    return kept | {f"HYPERSTREAM_FEEDS__{venue}__ENABLED": "false" for venue in VENUES}
 
 
 class Program:

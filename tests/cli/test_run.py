@@ -38,12 +38,17 @@ def environment() -> dict[str, str]:
 
 
 FREE_PORTS = ("--set", "grpc.listen=127.0.0.1:0", "--set", "websocket.listen=127.0.0.1:0")
+NO_FEEDS = [
+    part
+    for venue in ("binance", "binance_futures", "hyperliquid", "bybit")
+    for part in ("--set", f"feeds.{venue}.enabled=false")
+]
 
 
 @contextmanager
 def running(*arguments: str) -> Iterator[subprocess.Popen[str]]:
     """Run ``hyperstream run`` and make sure that it ends."""
-    command = [sys.executable, "-m", "hyperstream", "run", *FREE_PORTS, *arguments]
+    command = [sys.executable, "-m", "hyperstream", "run", *FREE_PORTS, *NO_FEEDS, *arguments]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment())
     try:
         yield process
