@@ -185,24 +185,27 @@ class Engine:
             self.events += self._book_level.apply(block)
             self._recovery.block_applied(block)
         except FormatError as exc:
-            self._lose(block, exc)
+            self._lose("diffs", block, exc)
         if not self.is_ready:
             self._declare_ready()
 
-    def _lose(self, block: DiffBlock, error: FormatError) -> None:
-        """A block's diffs cannot be read, at least not all: that is as if it were missing."""
-        self.counts["unreadable diffs"] += 1
-        if self.counts["unreadable diffs"] == 1:
-            log.warning("diffs cannot be read", position=block.position, problem=str(error))
-        self._apply_gap(HeightGap("diffs", block.height, block.height, f"its line cannot be read: {error}"))
+    def _lose(self, source: str, block: DiffBlock | FillBlock, error: FormatError) -> None:
+        """A block cannot be read, at least not all of it: that is as if it were missing."""
+        self.counts[f"unreadable {source}"] += 1
+        if self.counts[f"unreadable {source}"] == 1:
+            log.warning("a block cannot be read", source=source, position=block.position, problem=str(error))
+        self._apply_gap(HeightGap(source, block.height, block.height, f"its line cannot be read: {error}"))
 
     def _apply_fills(self, block: FillBlock) -> None:
         if self._tape.is_repeated(block):
             self.counts["repeated fills"] += 1
             return
         self.positions["fills"] = block.position
-        self.trades += len(block.events) // 2
-        self._tape.apply(block)
+        self.trades += block.count // 2
+        try:
+            self._tape.apply(block)
+        except FormatError as exc:
+            self._lose("fills", block, exc)
 
     def _apply_gap(self, gap: HeightGap) -> None:
         missing = gap.last_missing - gap.first_missing + 1

@@ -123,6 +123,11 @@ class Markets:
         """Resting orders of all markets."""
         return sum(market.book.order_count for market in self.by_symbol.values())
 
+    @property
+    def audience(self) -> object:
+        """Something that differs when other markets, or others, may be followed than before."""
+        return self.hub.epochs_given, len(self.hub.subscriptions), self.audience_version
+
     def retire_topics(self, now_ns: int) -> None:
         """Drop the topics that nobody has followed for a while."""
         self.audience_version += 1

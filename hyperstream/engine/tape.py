@@ -25,16 +25,25 @@ class Tape:
     now_ns: Callable[[], int]
     counts: Counter[str]
     height: int = 0
+    _audience: object = None
+    _is_followed: bool = False
 
     def is_repeated(self, block: FillBlock) -> bool:
         """Whether this block's fills have been published already."""
         return block.height < self.height or (block.height == self.height and not block.is_continuation)
 
     def apply(self, block: FillBlock) -> None:
-        """Publish the trades of a block that is not repeated, of markets whose trades are followed."""
+        """Publish the trades of a block that is not repeated, of markets whose trades are followed.
+
+        Raises FormatError if they are followed and the block turns out to be unreadable.
+        """
         self.height = block.height
         markets = self.markets
-        if not any(market.has_tapes for market in markets.by_symbol.values()):
+        audience = markets.audience
+        if audience != self._audience:
+            self._audience = audience
+            self._is_followed = any(market.has_tapes for market in markets.by_symbol.values())
+        if not self._is_followed:
             return
         stamp = BlockStamp(
             block.height, block.block_time_ns, block.node_time_ns, block.read_time_ns, self.now_ns()

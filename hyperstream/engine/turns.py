@@ -46,14 +46,13 @@ class Turns:
     markets: Markets
     turns: tuple[Turn, ...] = ()
     lots: Lots = field(factory=lambda: Lots(()))
-    _version: object = None
+    _audience: object = None
 
     def update(self) -> None:
         """Bring ``turns`` and ``lots`` up to date."""
-        hub = self.markets.hub
-        version = hub.epochs_given, len(hub.subscriptions), self.markets.audience_version
-        if version != self._version:
-            self._version = version
+        audience = self.markets.audience
+        if audience != self._audience:
+            self._audience = audience
             self.turns = self._work_out()
             self.lots = Lots([turn.symbols for turn in self.turns])
 

@@ -8,13 +8,33 @@ Source: Hyperliquid's "L1 data schemas" and recorded files.
 from collections.abc import Callable
 from typing import Any
 
+import orjson
+
 from hyperstream.errors import FormatError
 from hyperstream.market.decimals import parse_e8
 from hyperstream.market.order import MAX_OID
 from hyperstream.market.trades import Trade
 
+_TRADE_ID = b'"tid":'
+
 Fill = tuple[str, dict[str, Any]]
 MAX_TIME_MS = (2**63 - 1) // 1_000_000  # the last that fits 64 bits in nanoseconds
+
+
+def parse_fills(line: bytes) -> list[list[Any]]:
+    """Return every fill of a node's line, as a pair; raises FormatError if it holds none."""
+    try:
+        events = orjson.loads(line)["events"]
+    except (orjson.JSONDecodeError, KeyError, TypeError) as exc:
+        raise FormatError("not a JSON envelope") from exc
+    if not isinstance(events, list) or (events and set(map(type, events)) != {list}):
+        raise FormatError("the events are not what this source holds")
+    return events
+
+
+def count_fills(line: bytes) -> int:
+    """Return how many fills a line of the node holds, without parsing it."""
+    return line.count(_TRADE_ID)
 
 
 def pair_fills(events: list[list[Any]], report: Callable[[str], None]) -> list[Trade]:

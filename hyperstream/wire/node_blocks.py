@@ -9,6 +9,7 @@ from typing import Any
 from attrs import define, field, frozen
 
 from hyperstream.wire.diff_lines import parse_diffs
+from hyperstream.wire.fills import count_fills, parse_fills
 
 
 @frozen
@@ -76,10 +77,27 @@ class StatusBlock(NodeBlock):
 
 @define(eq=False)
 class FillBlock(NodeBlock):
-    """Fills of one block: the node's ``[user, fill]`` pairs in file order."""
+    """Fills of one block: parsed, or the ``line`` that holds them.
 
-    events: list[list[Any]]
+    ``events`` are the node's ``[user, fill]`` pairs in file order. Those of a line are parsed when they
+    are first asked for; that raises FormatError if the line is broken inside.
+    """
+
+    _events: list[list[Any]] | None = field(alias="events")
     is_continuation: bool = False
+    line: bytes = b""
+
+    @property
+    def events(self) -> list[list[Any]]:
+        """All fills of the block."""
+        if self._events is None:
+            self._events = parse_fills(self.line)
+        return self._events
+
+    @property
+    def count(self) -> int:
+        """How many fills there are."""
+        return count_fills(self.line) if self._events is None else len(self._events)
 
 
 @frozen

@@ -15,6 +15,7 @@ from hyperstream.market.aggregation import Aggregation
 from hyperstream.market.updates import ResumePoint
 from hyperstream.v1 import common_pb2
 from hyperstream.wire.node_blocks import (
+    FillBlock,
     HeightGap,
     Instrument,
     InstrumentsListed,
@@ -25,7 +26,7 @@ from hyperstream.wire.node_blocks import (
 )
 from hyperstream.wire.protobuf.formats import TRADES
 
-from .handmade import diffs, fills, new, remove, snapshot_row, status, statuses, update
+from .handmade import diffs, fills, head, new, remove, snapshot_row, status, statuses, update
 from .rebuilt import RebuiltBook, kinds
 from .world import SECOND_NS, WITH_STATUSES, World
 
@@ -215,7 +216,7 @@ def test_a_markets_id_is_in_all_that_is_sent_once_it_is_known(world: World) -> N
 def test_the_trades_of_a_block_are_one_event_per_market(world: World) -> None:
     follower = world.follow(open_market(world).trades_stream(), open_market(world, "ETH").trades_stream())
     block = fills(2, 1, 2)
-    block.events += fills(2, 3, symbol="ETH").events
+    block.events.extend(fills(2, 3, symbol="ETH").events)
     world.apply(block)
     btc, eth = follower.take()
     assert [trade.trade_id for trade in btc.trades.trades] == [1, 2]
@@ -234,10 +235,27 @@ def test_repeated_fills_are_not_published_twice(world: World) -> None:
 def test_a_fill_that_cannot_be_read_is_counted_and_the_others_are_published(world: World) -> None:
     follower = world.follow(open_market(world).trades_stream())
     block = fills(2, 1)
-    block.events += [["0x1"], ["0x1", {"coin": "BTC", "tid": 9}]]
+    block.events.extend([["0x1"], ["0x1", {"coin": "BTC", "tid": 9}]])
     world.apply(block)
     assert [trade.trade_id for trade in follower.take()[0].trades.trades] == [1]
     assert world.engine.counts["unreadable fill"] == 2
+
+
+def test_fills_are_read_only_if_somebody_follows_and_are_missing_if_broken(
+    world: World,
+) -> None:
+    line = (
+        b'{"local_time":"","block_time":"","block_number":1,"events":[["0x1",{"tid":x}],["0x2",{"tid":x}]]}'
+    )
+    world.apply(FillBlock(*head(2), None, line=line))
+    assert world.engine.statistics().trades == 1
+    assert not world.engine.counts["unreadable fills"]
+    follower = world.follow(open_market(world).trades_stream())
+    world.apply(FillBlock(*head(3), None, line=line))
+    assert [(event.gap.reason, event.gap.symbol) for event in follower.take()] == [
+        (common_pb2.GAP_REASON_SOURCE_GAP, "BTC")
+    ]
+    assert world.engine.counts["unreadable fills"] == 1
 
 
 def test_lost_fills_are_told_to_those_who_follow_trades_and_to_those_who_resume_from_before(

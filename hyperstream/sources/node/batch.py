@@ -22,4 +22,9 @@ class Batch:
 
     def lines(self) -> list[bytes]:
         """Return the lines without their newlines."""
-        return self.data[: self.size - 1].split(b"\n") if self.size else []
+        data, last = self.data, self.size - 1
+        if last < 0:
+            return []
+        if data.find(b"\n") == last:
+            return [data[:last]]
+        return data[:last].split(b"\n")

@@ -4,6 +4,7 @@ from hyperstream.errors import FormatError
 from hyperstream.sources.node.batch import Batch
 from hyperstream.sources.node.reader import (
     DIFFS,
+    FILLS,
     STATUSES,
     TORN,
     Block,
@@ -19,11 +20,13 @@ from hyperstream.wire.node_lines import EVENTS, Envelope, parse_envelope
 _STATUS_TIME = b'{"time":"'
 _BLOCK_TIME = b'"block_time":"'
 _NO_EVENTS = EVENTS + b"]}"
+# How lines of events begin and end that may be handed on unread.
+_BRACKETS = {DIFFS: (b"{", b"}]}"), FILLS: (b"[", b"]]}")}
 _HEAD_BYTES = 200  # holds the whole envelope, however many digits its times have
 
 
 class ByBlockReader(Reader):
-    """One line, one block. Fills are parsed; statuses and diffs are handed on as bytes."""
+    """One line, one block, handed on as bytes: whoever needs the events parses them."""
 
     def feed(self, batch: Batch) -> list[Item]:
         """Return a block for every line of a new height."""
@@ -39,8 +42,7 @@ class ByBlockReader(Reader):
 
     def _line(self, line: bytes, batch: Batch, offset: int, end: int, items: list[Item]) -> None:
         # What is not parsed here does not show a tear: look for it where there may be one.
-        is_suspect = self.kind == DIFFS or (self.kind == STATUSES and _may_be_torn(line))
-        rest = after_tear(line) if is_suspect else None
+        rest = after_tear(line) if self.kind != STATUSES or _may_be_torn(line) else None
         if rest is not None:
             self._unreadable(TORN, line, batch, offset)
             line = rest
@@ -76,10 +78,11 @@ class ByBlockReader(Reader):
             if not line.endswith(b"]}"):
                 raise FormatError("the line stops before its end")
             return StatusBlock(height, block_time_ns, node_time_ns, read_time_ns, position, [line])
-        if self.kind == DIFFS and line.startswith(b"{", events_at) and line.endswith(b"}]}"):
-            return DiffBlock(height, block_time_ns, node_time_ns, read_time_ns, position, None, line=line)
-        events = load_events(self.kind, line)
         make = DiffBlock if self.kind == DIFFS else FillBlock
+        begins, ends = _BRACKETS[self.kind]
+        if line.startswith(begins, events_at) and line.endswith(ends):
+            return make(height, block_time_ns, node_time_ns, read_time_ns, position, None, line=line)
+        events = load_events(self.kind, line)
         return make(height, block_time_ns, node_time_ns, read_time_ns, position, events)
 
 

@@ -15,7 +15,6 @@ from hyperstream.sources.node.batch import Batch
 from hyperstream.sources.node.hours import Hour
 
 READ_BYTES = 1024 * 1024
-FIRST_READ_BYTES = 64 * 1024
 LONGEST_LINE_BYTES = 64 * 1024 * 1024
 _HEAD_BYTES = 512
 _READ_AGAIN_BYTES = 64 * 1024
@@ -36,7 +35,6 @@ class HourlyFile:
     _begun: list[bytes] = field(factory=list, init=False)
     _begun_bytes: int = field(default=0, init=False)
     _is_skipping: bool = field(default=False, init=False)
-    _size: int = field(default=FIRST_READ_BYTES, init=False)
 
     @classmethod
     def open(cls, directory: Path, hour: Hour, offset: int = 0) -> "HourlyFile | None":
@@ -94,13 +92,14 @@ class HourlyFile:
         A batch of ``size`` 0 says that only a part of a line came. A line longer than
         ``longest_line_bytes`` is dropped up to its newline and counted in ``overlong``.
         """
-        data = os.pread(self.descriptor, self._size, self.offset + self._begun_bytes)
+        begin = self.offset + self._begun_bytes
+        # All there is at once: a line read in two pieces would have to be put together.
+        available = os.fstat(self.descriptor).st_size - begin
+        data = os.pread(self.descriptor, min(available, READ_BYTES), begin) if available > 0 else b""
         if not data:
-            self._size = FIRST_READ_BYTES
             return None
         read_time_ns = time.time_ns()
         self.bytes_read += len(data)
-        self._size = min(self._size * 2, READ_BYTES) if len(data) == self._size else FIRST_READ_BYTES
         if self._is_skipping:
             end = data.find(b"\n") + 1
             self.offset += end or len(data)
