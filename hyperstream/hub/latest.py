@@ -38,7 +38,7 @@ class Newest(Generic[Value]):
 class Cell(Generic[Value]):
     """The newest value of one kind of one market. ``name`` says which, for messages.
 
-    ``version`` is that of the newest value. While ``value`` is None nothing was ever put.
+    ``version`` is that of the newest value. While ``value`` is None nothing was put, or it was cleared.
     """
 
     name: str
@@ -72,6 +72,10 @@ class Cell(Generic[Value]):
             if self._news is None:
                 self._news = trio.Event()
             await self._news.wait()
+
+    def clear(self) -> None:
+        """Nothing is told of it any more: what was newest would grow old unnoticed. A newer one may come."""
+        self.value = None
 
     def close(self, reason: str) -> None:
         """Nothing will be put any more: whoever waits is told why."""

@@ -101,9 +101,9 @@ class Groups:
 
     def _release(self, market: PriceMarket, topics: tuple[FeedTopic, ...]) -> None:
         self.demands.release(topics)
-        trades = FeedTopic(market.venue, Channel.TRADES, market.symbol)
-        if trades in topics and not market.is_standing and not self.demands.is_wanted(trades):
-            market.forget_history()
+        for topic in topics:
+            if not self.demands.is_wanted(topic):
+                market.forget(topic.channel)
 
     def tell_gap(self, market: PriceMarket, topics: frozenset[FeedTopic], detail: str) -> None:
         """Something of these topics is missing: say so to whoever follows what is made of them."""

@@ -17,9 +17,10 @@ from hyperstream.market.decimals import DecimalCache
 from hyperstream.market.history import PriceHistory
 from hyperstream.market.indicators.kind import BookLevels
 from hyperstream.market.updates import BlockStamp
-from hyperstream.market.venues import Quote, Ticker, VenueBar, VenueBook, VenueTrade
+from hyperstream.market.venues import Channel, Quote, Ticker, VenueBar, VenueBook, VenueTrade
 
 Group = PriceStream | BarStream | TickInstance | BookInstance | BarInstance
+_Side = tuple[tuple[str, str], ...]
 _e8 = DecimalCache()
 
 
@@ -97,11 +98,7 @@ class PriceMarket:
         self.event_time_ns, self.receive_time_ns = quote.event_time_ns, quote.receive_time_ns
         self.changes += 1
         if self._quote_instances:
-            self._show_book(
-                self._quote_instances,
-                ((quote.bid, quote.bid_size),) if quote.bid else (),
-                ((quote.ask, quote.ask_size),) if quote.ask else (),
-            )
+            self._show_book(self._quote_instances, *_sides(quote))
         if self._is_followed:
             self._changed()
 
@@ -122,8 +119,8 @@ class PriceMarket:
     def _show_book(
         self,
         instances: tuple[BookInstance, ...],
-        bids: tuple[tuple[str, str], ...],
-        asks: tuple[tuple[str, str], ...],
+        bids: _Side,
+        asks: _Side,
     ) -> None:
         try:
             sides: tuple[BookLevels, BookLevels] = (
@@ -135,6 +132,16 @@ class PriceMarket:
             return
         for instance in instances:
             instance.update(*sides)
+
+    def _show_newest(self, instance: BookInstance) -> None:
+        """Let one who is new begin with the book as it stands."""
+        quote, book = self.latest.price.value, self.latest.book.value
+        if instance.indicator.levels == 1:
+            if quote is not None:
+                self._show_book((instance,), *_sides(quote))
+        elif book is not None and book.detail in ("", instance.wanted[0].detail):
+            levels = instance.indicator.levels
+            self._show_book((instance,), tuple(book.bids[:levels]), tuple(book.asks[:levels]))
 
     def on_bar(self, bar: VenueBar) -> None:
         """The venue's own bar."""
@@ -218,6 +225,7 @@ class PriceMarket:
                 self.ticks[group.name.symbol] = group
             case BookInstance():
                 self.books[group.name.symbol] = group
+                self._show_newest(group)
             case BarInstance():
                 group.stream.instances[group.name.symbol] = group
         self.arrange()
@@ -267,6 +275,26 @@ class PriceMarket:
                 counts["indicator faults"] += group.faults
         return +counts
 
-    def forget_history(self) -> None:
-        """Trades do not come any more: those that come one day do not follow these."""
-        self.history = PriceHistory(self.history.capacity)
+    def forget(self, channel: Channel) -> None:
+        """Nobody wants this any more: what was newest grows old, and later trades do not follow these."""
+        if self.is_standing and channel in (Channel.QUOTES, Channel.TRADES):
+            return
+        latest = self.latest
+        match channel:
+            case Channel.QUOTES:
+                latest.price.clear()
+            case Channel.TRADES:
+                latest.trade.clear()
+                self.history = PriceHistory(self.history.capacity)
+            case Channel.BOOK:
+                latest.book.clear()
+            case Channel.TICKER:
+                latest.ticker.clear()
+
+
+def _sides(quote: Quote) -> tuple[_Side, _Side]:
+    """A quote as a book of one level."""
+    return (
+        ((quote.bid, quote.bid_size),) if quote.bid else (),
+        ((quote.ask, quote.ask_size),) if quote.ask else (),
+    )

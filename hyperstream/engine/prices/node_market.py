@@ -93,7 +93,8 @@ class _Listener:
 
     def want(self, topic: FeedTopic) -> None:
         self.topics.add(topic)
-        self._best = ()  # who is new has not been told
+        if topic.channel is Channel.QUOTES:
+            self._best = ()  # who is new has not been told
 
     def wants(self, channel: Channel) -> bool:
         return any(topic.channel is channel for topic in self.topics)

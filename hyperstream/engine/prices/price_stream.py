@@ -23,7 +23,8 @@ class PriceStream:
         self.last_used_ns = 0
         self.wanted: tuple[FeedTopic, ...] = offers.price_topics(market.venue, market.symbol)
         self.series = publisher.series(name, self)
-        if market.changes:
+        latest = market.latest
+        if latest.price.value or latest.trade.value or latest.ticker.value:
             self.series.begin()
 
     @property
