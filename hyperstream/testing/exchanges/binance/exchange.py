@@ -74,7 +74,14 @@ class FakeBinance(FakeVenue):
             public=public,
             market=market,
             rest=rest_url,
-            settings={"feeds.binance.url": stream},
+            settings={
+                "feeds.binance.url": stream,
+                "feeds.binance.rest_url": rest_url,
+                "feeds.binance.symbols": ",".join(self.products[SPOT].flows),
+                "feeds.binance_futures.url": f"ws{s}://{address}",
+                "feeds.binance_futures.rest_url": rest_url,
+                "feeds.binance_futures.symbols": ",".join(self.products[FUTURES].flows),
+            },
         )
 
     def truth(self, symbol: str, product: str = SPOT, *, depth: int | None = None) -> TrueMarket:
