@@ -32,7 +32,7 @@ class Item:
     records: tuple[Record, ...]
 
 
-@define(eq=False)
+@define(eq=False, repr=False)
 class Agenda:
     """What is to be sent, in the order it is to go; what is to be ended goes first."""
 

@@ -38,7 +38,7 @@ async def open_stream(endpoint: Endpoint, ssl_context: ssl.SSLContext | None) ->
     return tls
 
 
-@define(eq=False)
+@define(eq=False, repr=False)
 class Attempt:
     """One attempt to connect; ``stage`` says what it is waiting for, should it take too long."""
 

@@ -44,7 +44,7 @@ from hyperstream.sockets.statistics import ConnectionStatistics, connection_stat
 from hyperstream.sockets.upkeep import Upkeep
 
 
-@define(eq=False)
+@define(eq=False, repr=False)
 class Connection:
     """One WebSocket that is kept up. An async context manager, to be entered once.
 

@@ -78,7 +78,7 @@ class Missed:
 Event = StateChange | Gap | Restored | Refusal | Missed
 
 
-@define(eq=False)
+@define(eq=False, repr=False)
 class EventReader:
     """One reader's events, oldest first, at most ``capacity`` of them.
 
@@ -152,7 +152,7 @@ class EventReader:
         self.close()
 
 
-@define(eq=False)
+@define(eq=False, repr=False)
 class EventBoard:
     """Tells every reader every event."""
 

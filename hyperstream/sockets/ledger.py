@@ -33,7 +33,7 @@ from hyperstream.sockets.record import Pending, Record, Status, answer
 from hyperstream.sockets.underway import Underway
 
 
-@define(eq=False)
+@define(eq=False, repr=False)
 class Ledger:
     """Every desired subscription of one connection, and the commands on their way."""
 

@@ -43,7 +43,7 @@ class Totals:
     gaps: int
 
 
-@define(eq=False)
+@define(eq=False, repr=False)
 class _Member:
     config: SocketConfig
     router: Router
@@ -71,7 +71,7 @@ class _Member:
             self.done.set()
 
 
-@define(eq=False)
+@define(eq=False, repr=False)
 class ConnectionManager:
     """Connections by name. An async context manager."""
 

@@ -12,7 +12,7 @@ from attrs import define, field
 from hyperstream.errors import SocketError
 
 
-@define(eq=False)
+@define(eq=False, repr=False)
 class Outgoing:
     """A message of the user's on its way; ``reply_to`` is the id of the answer it waits for, if any."""
 
@@ -46,7 +46,7 @@ class Outgoing:
         return self.reply
 
 
-@define(eq=False)
+@define(eq=False, repr=False)
 class Bell:
     """Wakes one task. A ring while nobody waits is remembered until somebody does."""
 

@@ -12,7 +12,7 @@ REPEAT_SECONDS: Final = 60.0
 MAX_CAUSES: Final = 200
 
 
-@define(eq=False)
+@define(eq=False, repr=False)
 class TokenBucket:
     """At most ``rate`` messages a second, of which ``burst`` may go at once; a rate of None is no limit.
 
@@ -48,14 +48,14 @@ class TokenBucket:
         self._filled_at = max(now, self._filled_at)
 
 
-@define(eq=False)
+@define(eq=False, repr=False)
 class _Seen:
     said_at: float
     count: int = 1
     unsaid: int = 0
 
 
-@define(eq=False)
+@define(eq=False, repr=False)
 class Causes:
     """Logs a cause when it first happens, and then how often it did, at most once a minute.
 

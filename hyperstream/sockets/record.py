@@ -27,7 +27,7 @@ class Status(Enum):
     LEAVING = "leaving"  # in a command that ends it
 
 
-@define(eq=False)
+@define(eq=False, repr=False)
 class Record:
     """One subscription and what became of it. Times are seconds of Trio's clock.
 
@@ -63,7 +63,7 @@ class Record:
         return self.status not in (Status.WANTED, Status.QUEUED)
 
 
-@define(eq=False)
+@define(eq=False, repr=False)
 class Pending:
     """A command that was sent and not answered yet, with the records it was not answered for."""
 

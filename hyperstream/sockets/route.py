@@ -60,7 +60,7 @@ class RouteStatistics:
     handling_seconds: float
 
 
-@define(eq=False)
+@define(eq=False, repr=False)
 class Route:
     """What handles messages of some keys in order, and counts."""
 
@@ -110,7 +110,7 @@ class Route:
         )
 
 
-@define(eq=False)
+@define(eq=False, repr=False)
 class DirectRoute(Route):
     """A route whose handler is an ordinary function, called where the message was read."""
 
@@ -134,7 +134,7 @@ class DirectRoute(Route):
         self.handling_seconds += perf_counter() - now
 
 
-@define(eq=False)
+@define(eq=False, repr=False)
 class QueuedRoute(Route):
     """A route with a task: `run` must be running for its messages to be handled."""
 

@@ -41,7 +41,7 @@ class RouterStatistics:
     routes: dict[str, RouteStatistics]
 
 
-@define(eq=False)
+@define(eq=False, repr=False)
 class Router:
     """Decodes each message once and hands it to the route of its key.
 

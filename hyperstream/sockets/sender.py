@@ -22,7 +22,7 @@ from hyperstream.sockets.statistics import Traffic
 from hyperstream.sockets.transport import Transport
 
 
-@define(eq=False)
+@define(eq=False, repr=False)
 class Sender:
     """Everything that goes to the peer over one WebSocket.
 

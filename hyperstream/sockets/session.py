@@ -37,7 +37,7 @@ class Ending:
     is_planned: bool = False
 
 
-@define(eq=False)
+@define(eq=False, repr=False)
 class Session:
     """One live WebSocket. ``on_ready`` is called when authentication is done and work may begin."""
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from hyperstream.sockets.upkeep import Upkeep
 
 
-@define(eq=False)
+@define(eq=False, repr=False)
 class Traffic:
     """What a connection received and sent, over all its sessions."""
 

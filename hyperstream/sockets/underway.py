@@ -12,7 +12,7 @@ from hyperstream.sockets.protocol import SUBSCRIBE, Accepted, Rejected
 from hyperstream.sockets.record import Pending, Record, Status
 
 
-@define(eq=False)
+@define(eq=False, repr=False)
 class Underway:
     """Finds the command that a reply answers, by its id or by the subscriptions it names."""
 

@@ -27,7 +27,7 @@ from hyperstream.sockets.session import Ending, Session
 from hyperstream.sockets.statistics import Traffic
 
 
-@define(eq=False)
+@define(eq=False, repr=False)
 class Upkeep:
     """What keeps one connection up: it makes session after session under the reconnect strategy."""
 

@@ -6,6 +6,7 @@ import ssl
 from typing import Any
 
 import pytest
+import trio
 
 from hyperstream.errors import ConfigurationError
 from hyperstream.sockets import (
@@ -21,6 +22,7 @@ from hyperstream.sockets import (
 
 
 async def provide() -> Endpoint:
+    await trio.lowlevel.checkpoint()
     return Endpoint("ws://venue.test")
 
 

@@ -167,6 +167,7 @@ async def test_a_peer_that_never_answers_the_handshake_times_out(
     near, far = trio.testing.memory_stream_pair()
 
     async def opener(_endpoint: Endpoint, _context: object) -> trio.abc.Stream:
+        await trio.lowlevel.checkpoint()
         return near
 
     with pytest.raises(ConnectFailed, match=r"the WebSocket handshake with venue\.test:80 took more than 5"):
@@ -179,6 +180,7 @@ async def test_the_provider_is_asked_anew_at_each_connect(autojump_clock: trio.t
     asked: list[int] = []
 
     async def provide() -> Endpoint:
+        await trio.lowlevel.checkpoint()
         asked.append(len(asked) + 1)
         if asked[-1] == 2:
             raise OSError("the token service is down")
@@ -204,9 +206,11 @@ async def test_a_provider_that_hangs_or_lies_is_a_failure_like_others(
         raise AssertionError
 
     async def lie() -> Endpoint:
+        await trio.lowlevel.checkpoint()
         return Endpoint("https://venue.test")
 
     async def refuse() -> Endpoint:
+        await trio.lowlevel.checkpoint()
         raise ConnectFailed("rate limited", "slow down", retry_after_seconds=9.0)
 
     assert (await failure(SocketConfig("toy", provider=hang))).detail == "the provider took more than 5.0 s"
@@ -226,8 +230,8 @@ async def test_what_cannot_connect_says_so_once_per_cause_and_keeps_trying(
     with capture_logs() as logs:
         async with trio.open_nursery() as nursery:
             venue = Venue(nursery, refuse=refuse)
-            async with venue.connect(toy_router([])) as connection, trio.open_nursery() as inner:
-                inner.start_soon(connection.wait_state, State.CONNECTED)
+            async with venue.connect(toy_router([])) as connection:
+                await connection.wait_state(State.CONNECTED)
             statistics = connection.statistics()
     assert (statistics.connect_failures, statistics.connects) == (40, 1)
     said = [line["reason"] for line in logs if line["event"] == "cannot connect"]
@@ -253,6 +257,7 @@ async def test_headers_are_sent_and_authentication_comes_first(
     autojump_clock: trio.testing.MockClock,
 ) -> None:
     async def provide() -> Endpoint:
+        await trio.lowlevel.checkpoint()
         return Endpoint(
             "ws://venue.test",
             headers=(("x-api-key", "k"),),
@@ -279,6 +284,7 @@ async def test_authentication_that_is_refused_or_unanswered_is_a_failure_to_conn
             await visit.send({"no": command["id"], "bad": [], "why": "wrong key"})  # type: ignore[attr-defined]
 
     async def provide() -> Endpoint:
+        await trio.lowlevel.checkpoint()
         return Endpoint("ws://venue.test", authentication=(Command('{"op":"login","id":1}', id=1),))
 
     async with trio.open_nursery() as nursery:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any
 
 import pytest
@@ -36,7 +37,7 @@ async def feed(router: Router, messages: list[bytes]) -> None:
 @asynccontextmanager
 async def running(router: Router) -> AsyncIterator[None]:
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(router.run)
+        nursery.start_soon(partial(router.run))  # which has nothing to tell when it has started
         await trio.testing.wait_all_tasks_blocked()
         yield
         router.finish()
@@ -72,6 +73,7 @@ async def test_routes_do_not_wait_for_each_other() -> None:
         got.append("stuck")
 
     async def free(message: Any) -> None:
+        await trio.lowlevel.checkpoint()
         got.append(message["n"])
 
     router.add("stuck", handler=stuck)
@@ -94,6 +96,7 @@ async def test_a_failing_handler_loses_its_message_not_its_route(is_async: bool)
         got.append(message["n"])
 
     async def handle_later(message: Any) -> None:
+        await trio.lowlevel.checkpoint()
         handle(message)
 
     router.add("a", handler=handle_later if is_async else handle)
@@ -167,6 +170,7 @@ async def test_a_full_queue_drops_what_its_policy_says_and_counts_it(policy: Pol
     router, got = make_router(), []
 
     async def handle(message: Any) -> None:
+        await trio.lowlevel.checkpoint()
         got.append(message["n"])
 
     router.add("a", handler=handle, policy=policy, max_queue=3)
@@ -181,6 +185,7 @@ async def test_conflate_keeps_the_newest_of_each_key_in_the_place_of_the_first()
     router, got = make_router(), []
 
     async def handle(message: Any) -> None:
+        await trio.lowlevel.checkpoint()
         got.append((message["k"], message["n"]))
 
     router.add("a", handler=handle, policy=Policy.CONFLATE, conflate_key=lambda m: m["k"], max_queue=3)
@@ -207,6 +212,7 @@ async def test_the_end_of_a_batch_is_told_and_may_be_awaited() -> None:
     ended: list[str] = []
 
     async def flush() -> None:
+        await trio.lowlevel.checkpoint()
         ended.append("flushed")
 
     router = make_router(on_batch_end=flush)
@@ -239,6 +245,7 @@ async def test_a_route_can_be_added_and_removed_while_running() -> None:
     router, got = make_router(), []
 
     async def handle(message: Any) -> None:
+        await trio.lowlevel.checkpoint()
         got.append(message["n"])
 
     async with running(router):

@@ -348,7 +348,8 @@ def test_any_frames_in_any_pieces_are_what_wsproto_makes_of_them(
 
         async with trio.open_nursery() as nursery:
             nursery.start_soon(say)
-            return await read_all(transport)
+            messages, code = await read_all(transport)
+        return messages, code
 
     assert trio.run(main) == by_wsproto(data)
 

@@ -169,11 +169,12 @@ class Venue:
                 headers = {name.decode(): value.decode() for name, value in request.headers}
                 try:
                     socket = await request.accept()
-                except ConnectionClosed:  # the client did not wait for it
-                    return
-                visit = Visit(self, socket, stream, len(self.visits) + 1, headers, deaf=deaf)
-                self.visits.append(visit)
-                await visit.serve()
+                except ConnectionClosed:
+                    pass  # the client did not wait for it
+                else:
+                    visit = Visit(self, socket, stream, len(self.visits) + 1, headers, deaf=deaf)
+                    self.visits.append(visit)
+                    await visit.serve()
                 await trio.aclose_forcefully(stream)
 
     @property
