@@ -193,9 +193,12 @@ class BookSide:
     @property
     def best(self) -> Level | None:
         """The level with the best price, None if the side is empty; does not watch the side."""
-        if not self.levels:
-            return None
-        return self.levels[self._keys[-1] if self._keys is not None else max(self.levels)]
+        return self.levels[self.best_key] if self.levels else None
+
+    @property
+    def best_key(self) -> int:
+        """The key of the best level of a side that has one."""
+        return self._keys[-1] if self._keys is not None else max(self.levels)
 
     def best_first(self, depth: int | None = None) -> Iterator[Level]:
         """The levels from the best price on, at most ``depth`` of them."""
@@ -248,8 +251,10 @@ class Book:
     @property
     def is_crossed(self) -> bool:
         """Whether the best bid is at or above the best ask, which no block may end with."""
-        bid, ask = self.bids.best, self.asks.best
-        return bid is not None and ask is not None and bid.key >= -ask.key
+        bids, asks = self.bids, self.asks
+        if not bids.levels or not asks.levels:
+            return False
+        return bids.best_key >= -asks.best_key
 
     @property
     def is_watched(self) -> bool:

@@ -45,8 +45,8 @@ class Window:
         changed: list[AnyLevel] = []
         gone: list[int] = []
         for key in side.touched:
-            level = levels.get(key)
-            if level is not None and (edge is None or key >= edge):
+            level = levels.get(key) if edge is None or key >= edge else None
+            if level is not None:
                 changed.append(level)
                 shown.add(key)
             elif key in shown:

@@ -61,13 +61,13 @@ class DiffApplier:
             book = None
             try:
                 symbol = event["coin"]
-                if symbol in books:
-                    book = books[symbol]
+                if symbol in touched:
+                    book = touched[symbol]
                 else:
-                    book = self._open_book(symbol)
+                    book = books[symbol] if symbol in books else self._open_book(symbol)
                     if book is None:
                         continue
-                touched[symbol] = book
+                    touched[symbol] = book
                 change = event["raw_book_diff"]
                 oid = event["oid"]
                 price = event["px"]

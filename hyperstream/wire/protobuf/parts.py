@@ -1,6 +1,7 @@
 """Parts of messages that many updates share, encoded once and kept where they belong."""
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 from hyperstream.market.decimals import format_e8
 from hyperstream.market.level import AnyLevel, Level
@@ -10,6 +11,9 @@ from hyperstream.wire.protobuf.fields import bytes_field, string_field, tag_byte
 BIDS = 10
 ASKS = 11
 _TAG = {1: tag_bytes(BIDS), -1: tag_bytes(ASKS)}
+_TAG_TEXT = {sign: tag.decode() for sign, tag in _TAG.items()}
+# What one byte says, as text: a length or a count below 128.
+_CHARACTER = tuple(map(chr, range(0x80)))
 _SEQUENCE = b"\x20"  # field 4 of every head, a varint
 # Up to here every length in a level is one byte; a venue's prices and sizes have some 20 characters.
 _MAX_SHORT = 100
@@ -20,14 +24,17 @@ def level_bytes(level: AnyLevel, sign: int) -> bytes:
     cached = level.protobuf_bytes
     if cached is None:
         count = len(level.orders) if type(level) is Level else level.order_count
-        price = level.price.encode()
-        size = format_e8(level.size_e8).encode()
-        if len(price) + len(size) <= _MAX_SHORT:
-            body = b"\x0a%c%b\x12%c%b\x18%b" % (len(price), price, len(size), size, varint(count))
-            cached = b"%b%c%b" % (_TAG[sign], len(body), body)
+        price, size = level.price, format_e8(level.size_e8)
+        price_length, size_length = len(price), len(size)
+        if price_length + size_length <= _MAX_SHORT and count < len(_CHARACTER) and price.isascii():
+            # Formatting text and encoding it is twice as fast as formatting bytes.
+            cached = (
+                f"{_TAG_TEXT[sign]}{_CHARACTER[price_length + size_length + 6]}"
+                f"\x0a{_CHARACTER[price_length]}{price}\x12{_CHARACTER[size_length]}{size}\x18{_CHARACTER[count]}"
+            ).encode()
         else:
-            body = bytes_field(b"\x0a", price) + bytes_field(b"\x12", size) + b"\x18" + varint(count)
-            cached = bytes_field(_TAG[sign], body)
+            body = bytes_field(b"\x0a", price.encode()) + bytes_field(b"\x12", size.encode())
+            cached = bytes_field(_TAG[sign], body + b"\x18" + varint(count))
         level.protobuf_bytes = cached
     return cached
 
@@ -67,13 +74,16 @@ def stamp_bytes(stamp: BlockStamp) -> bytes:
     return cached
 
 
+_epoch_bytes = lru_cache(maxsize=16_384)(varint)  # one for each topic
+
+
 def head_bytes(update: Update) -> bytes:
     """Fields 1 to 9, which all updates have alike."""
     name = update.name
     stamp = update.stamp
     return b"%b\x18%b%b%b%b" % (
         name.protobuf_bytes or name_bytes(name),
-        varint(update.epoch),
+        _epoch_bytes(update.epoch),
         _SEQUENCE,
         varint(update.sequence),
         stamp.protobuf_bytes or stamp_bytes(stamp),
