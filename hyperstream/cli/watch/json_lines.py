@@ -86,6 +86,8 @@ def _readers(descriptor: Descriptor) -> list[tuple[str, Reader]]:
 def _reader(field: FieldDescriptor) -> Reader:
     name = field.name
     if field.message_type is not None:
+        if field.message_type.GetOptions().map_entry:
+            return lambda message: dict(getattr(message, name))
         if field.is_repeated:
             return lambda message: [_fields(item) for item in getattr(message, name)]
         return lambda message: _fields(getattr(message, name)) if message.HasField(name) else None

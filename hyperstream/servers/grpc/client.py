@@ -26,12 +26,18 @@ import trio
 import trio_asyncio
 from attrs import define, field
 from google.protobuf.message import Message
-from grpclib.client import UnaryStreamMethod, UnaryUnaryMethod
+from grpclib.client import StreamStreamMethod, UnaryStreamMethod, UnaryUnaryMethod
 
 from hyperstream.errors import ConfigurationError
 from hyperstream.servers.grpc.client_channel import ClientChannel, Traffic
-from hyperstream.servers.grpc.client_stream import EventStream, open_stream, rpc_errors
-from hyperstream.v1 import common_pb2, orderbook_pb2
+from hyperstream.servers.grpc.client_stream import (
+    Dialogue,
+    EventStream,
+    open_dialogue,
+    open_stream,
+    rpc_errors,
+)
+from hyperstream.v1 import common_pb2, orderbook_pb2, price_pb2
 
 log = structlog.get_logger("hyperstream.client")
 
@@ -44,6 +50,7 @@ _TARGET = re.compile(
     re.ASCII,
 )
 _SERVICE = "/hyperstream.v1.OrderbookService/"
+_PRICE_SERVICE = "/hyperstream.v1.PriceService/"
 
 Response = TypeVar("Response", bound=Message)
 
@@ -142,8 +149,29 @@ class Client:
         )
         return self._subscribe("SubscribeOrders", request, orderbook_pb2.SubscribeOrdersResponse)
 
-    async def _call(self, name: str, request: Message, response_type: type[Response]) -> Response:
-        method = UnaryUnaryMethod(self._channel, _SERVICE + name, type(request), response_type)
+    async def get_instruments(
+        self, venues: Sequence[str] = (), *, omit_instruments: bool = False, omit_indicators: bool = False
+    ) -> price_pb2.GetInstrumentsResponse:
+        """Return the venues named, or all, with their markets, and every indicator there is."""
+        request = price_pb2.GetInstrumentsRequest(
+            venues=venues, omit_instruments=omit_instruments, omit_indicators=omit_indicators
+        )
+        return await self._call("GetInstruments", request, price_pb2.GetInstrumentsResponse, _PRICE_SERVICE)
+
+    def stream_prices(self) -> AbstractAsyncContextManager[Dialogue[price_pb2.PriceStreamEvent]]:
+        """Stream prices, bars and indicators: ``request`` a StreamPricesRequest at any time."""
+        method = StreamStreamMethod(
+            self._channel,
+            _PRICE_SERVICE + "StreamPrices",
+            price_pb2.StreamPricesRequest,
+            price_pb2.StreamPricesResponse,
+        )
+        return open_dialogue(self.target, method.open(metadata=self._metadata))
+
+    async def _call(
+        self, name: str, request: Message, response_type: type[Response], service: str = _SERVICE
+    ) -> Response:
+        method = UnaryUnaryMethod(self._channel, service + name, type(request), response_type)
         call: Callable[..., Awaitable[Response]] = trio_asyncio.aio_as_trio(method)
         with rpc_errors(self.target):
             return await call(request, timeout=CALL_SECONDS, metadata=self._metadata)

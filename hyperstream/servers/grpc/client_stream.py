@@ -10,7 +10,7 @@ HTTP/2 window closes, and the server's delivery contract decides what happens th
 import asyncio
 import os
 from collections import deque
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any, Generic, Protocol, TypeVar, cast
 
@@ -27,6 +27,7 @@ CLOSE_SECONDS = 2.0
 
 Event = TypeVar("Event")
 Event_co = TypeVar("Event_co", covariant=True)
+Ask = Callable[["Stream[Any, Any]"], Awaitable[None]]
 
 
 class _Response(Protocol[Event_co]):
@@ -86,12 +87,12 @@ class EventStream(Generic[Event]):
             self._arrived = trio.Event()
             await self._arrived.wait()
 
-    async def receive_from(self, target: str, call: "Stream[Any, Any]", request: Message) -> None:
+    async def receive_from(self, target: str, call: "Stream[Any, Any]", ask: "Ask") -> None:
         """Carry messages from the call to the deque until it ends; an asyncio task of ``open_stream``."""
         try:
             with rpc_errors(target):
                 async with call as stream:
-                    await stream.send_message(request, end=True)
+                    await ask(stream)
                     while (message := await stream.recv_message()) is not None:
                         self._messages.append(cast("_Response[Event]", message))
                         self._arrived.set()
@@ -105,17 +106,71 @@ class EventStream(Generic[Event]):
             self._arrived.set()
 
 
+@define(eq=False)
+class Dialogue(EventStream[Event]):
+    """A stream of events that is told what to send while it is listened to."""
+
+    _requests: asyncio.Queue[Message | None] = field(factory=asyncio.Queue)
+
+    def request(self, message: Message) -> None:
+        """Send a request, behind those before it. The answer is one of the events."""
+        self._requests.put_nowait(message)
+
+    def end_requests(self) -> None:
+        """Have nothing more to ask; the events go on."""
+        self._requests.put_nowait(None)
+
+    async def send_requests(self, stream: "Stream[Any, Any]") -> None:
+        """Carry requests to the call; an asyncio task of ``open_dialogue``."""
+        while (message := await self._requests.get()) is not None:
+            await stream.send_message(message)
+        await stream.end()
+
+
 @asynccontextmanager
 async def open_stream(
     target: str, call: "Stream[Any, Any]", request: Message
 ) -> AsyncIterator[EventStream[Any]]:
     """Send the request and yield its events; the call is cancelled at the end of the block."""
-    stream: EventStream[Any] = EventStream()
+
+    async def ask(stream: "Stream[Any, Any]") -> None:
+        await stream.send_message(request, end=True)
+
+    events: EventStream[Any] = EventStream()
+    async with _receiving(events, target, call, ask):
+        yield events
+
+
+@asynccontextmanager
+async def open_dialogue(target: str, call: "Stream[Any, Any]") -> AsyncIterator[Dialogue[Any]]:
+    """Yield the events of a call that is told what to send; it is cancelled at the end of the block."""
+    dialogue: Dialogue[Any] = Dialogue()
+    senders: list[asyncio.Task[None]] = []
+
+    async def ask(stream: "Stream[Any, Any]") -> None:
+        await stream.send_request()
+        sender = asyncio.create_task(dialogue.send_requests(stream))
+        # When it fails the call has ended, and the receiving task says why.
+        sender.add_done_callback(lambda task: task.cancelled() or task.exception())
+        senders.append(sender)
+
+    async with _receiving(dialogue, target, call, ask):
+        try:
+            yield dialogue
+        finally:
+            for sender in senders:
+                sender.cancel()
+
+
+@asynccontextmanager
+async def _receiving(
+    events: EventStream[Any], target: str, call: "Stream[Any, Any]", ask: Ask
+) -> AsyncIterator[None]:
     finished = trio.Event()
-    task = asyncio.get_running_loop().create_task(stream.receive_from(target, call, request))
+    task = asyncio.get_running_loop().create_task(events.receive_from(target, call, ask))
     task.add_done_callback(lambda _: finished.set())
     try:
-        yield stream
+        yield
     finally:
         task.cancel()
         with trio.move_on_after(CLOSE_SECONDS, shield=True):

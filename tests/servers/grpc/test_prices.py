@@ -10,6 +10,7 @@ import trio
 
 from hyperstream.config import PriceSettings
 from hyperstream.market.venues import TopicRefused
+from hyperstream.servers.grpc.client import connect
 from hyperstream.v1 import price_pb2
 
 from .price_serving import PriceClient, PriceServed, indicator, price_serving, prices
@@ -515,3 +516,20 @@ async def test_every_indicator_of_get_instruments_can_be_followed_with_its_defau
             for each in reply.indicators
         }
         await in_thread(client.close)
+
+
+async def test_our_own_client_asks_while_it_listens() -> None:
+    async with price_serving() as served, connect(f"127.0.0.1:{served.port}") as client:
+        reply = await client.get_instruments(["binance"], omit_indicators=True)
+        assert [each.symbol for each in reply.venues[0].instruments] == ["BTCUSDT", "ETHUSDT", "SOLUSDT"]
+        async with client.stream_prices() as stream:
+            stream.request(price_pb2.StreamPricesRequest(operation=ADD, prices=[prices("BTCUSDT")]))
+            assert (await anext(stream)).acknowledgement.active_count == 1
+            served.trade()
+            assert (await anext(stream)).price.symbol == "BTCUSDT"
+            stream.request(price_pb2.StreamPricesRequest(operation=ADD, prices=[prices("ETHUSDT")]))
+            assert (await anext(stream)).acknowledgement.active_count == 2
+            stream.end_requests()
+            served.trade(symbol="ETHUSDT")
+            assert (await anext(stream)).price.symbol == "ETHUSDT"
+        await wait_until(lambda: not served.hub.subscriptions)
