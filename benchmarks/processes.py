@@ -139,20 +139,30 @@ async def run_program(module: str, *arguments: str | Path) -> AsyncIterator[Prog
 async def run_daemon(
     data_dir: Path, snapshot: Path, layout: str, *, profile: Path | None = None
 ) -> AsyncIterator[Daemon]:
-    """Run the daemon on a free port over the node's files; drained at the end of the block.
-
-    ``profile`` runs it under cProfile and writes the statistics there.
-    """
-    profiler = ["-m", "cProfile", "-o", str(profile)] if profile is not None else []
+    """Run the daemon over the node's files, as `start_daemon` does."""
     settings = {
         "node.data_dir": data_dir,
         "node.snapshot": snapshot,
         "node.layout": layout,
         "node.info_url": "http://127.0.0.1:9/info",  # nobody answers there: ids stay unknown
+        **NO_FEEDS,
+    }
+    async with start_daemon(settings, profile=profile) as daemon:
+        yield daemon
+
+
+@asynccontextmanager
+async def start_daemon(settings: dict[str, Any], *, profile: Path | None = None) -> AsyncIterator[Daemon]:
+    """Run the daemon on free ports with these settings; drained at the end of the block.
+
+    ``profile`` runs it under cProfile and writes the statistics there.
+    """
+    profiler = ["-m", "cProfile", "-o", str(profile)] if profile is not None else []
+    settings = {
         "grpc.listen": "127.0.0.1:0",
         "websocket.listen": "127.0.0.1:0",
         "log.format": "json",
-        **NO_FEEDS,
+        **settings,
     }
     command = [sys.executable, *profiler, "-m", "hyperstream", "run", *_set_options(settings)]
     process = await trio.lowlevel.open_process(command, stderr=subprocess.PIPE, cwd=ROOT)
