@@ -1,7 +1,6 @@
 """``hyperstream simulate``: things to point a reader at when the real ones are far away."""
 
 import gc
-import signal
 import sys
 import time
 from collections.abc import Iterator
@@ -17,6 +16,8 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
+from hyperstream.cli.fakes import as_click_error, stop_on_signal
+from hyperstream.cli.simulate_exchange import exchange
 from hyperstream.errors import ConfigurationError
 from hyperstream.testing import PRESETS, Block, FakeNode, Fault, parse_fault, preset
 
@@ -26,11 +27,15 @@ LIVE_SECONDS = 0.25
 
 @click.group()
 def command() -> None:
-    """Imitate a node: files, snapshots and an info server, with trouble on request.
+    """Imitate a node or an exchange, with trouble on request.
 
     \b
-    Example:  hyperstream simulate node --data-dir /tmp/hl/data --info-port 3001
+    Examples:  hyperstream simulate node --data-dir /tmp/hl/data --info-port 3001
+               hyperstream simulate exchange binance --port 9443 --trouble some
     """
+
+
+command.add_command(exchange)
 
 
 class _FaultType(click.ParamType[Fault]):
@@ -143,10 +148,10 @@ def node(
     try:
         trio.run(_simulate, fake, run)
     except (OSError, ExceptionGroup) as exc:
-        trouble = _only_os_errors(exc)
-        if trouble is None:
+        told = as_click_error(exc)
+        if told is None:
             raise
-        raise click.ClickException("; ".join(map(str, trouble))) from exc
+        raise told from exc
 
 
 @frozen
@@ -170,7 +175,7 @@ async def _simulate(fake: FakeNode, run: _Run) -> None:
             sys.stdout.flush()
             truth = stack.enter_context(_truth_file(run.truth_path))
             nursery = await stack.enter_async_context(trio.open_nursery())
-            nursery.start_soon(_stop_on_signal, nursery.cancel_scope)
+            nursery.start_soon(stop_on_signal, nursery.cancel_scope)
             nursery.start_soon(_show_progress, fake)
 
             def keep_truth(block: Block) -> None:
@@ -187,12 +192,6 @@ async def _simulate(fake: FakeNode, run: _Run) -> None:
         f"stopped at height {fake.height}: {made} blocks and {fake.lines_written} lines "
         f"in {seconds:.1f} s, {fake.bytes_written / 1e6:.1f} MB"
     )
-
-
-async def _stop_on_signal(scope: trio.CancelScope) -> None:
-    with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
-        async for _ in signals:
-            scope.cancel()
 
 
 async def _show_progress(fake: FakeNode) -> None:
@@ -228,21 +227,6 @@ class _Progress:
             f"height {fake.height}  {blocks / elapsed:.1f} blocks/s  {events / elapsed:.0f} lines/s  "
             f"lag {fake.lag_seconds * 1000:.0f} ms"
         )
-
-
-def _only_os_errors(exc: OSError | ExceptionGroup[Exception]) -> list[OSError] | None:
-    """Return the OSErrors of a nursery's failure, or None when there is anything else in it."""
-    if isinstance(exc, OSError):
-        return [exc]
-    found: list[OSError] = []
-    for inner in exc.exceptions:
-        if not isinstance(inner, OSError | ExceptionGroup):
-            return None
-        deeper = _only_os_errors(inner)
-        if deeper is None:
-            return None
-        found += deeper
-    return found
 
 
 @contextmanager

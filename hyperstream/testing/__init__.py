@@ -1,4 +1,4 @@
-"""Fakes for programs that read a node: shipped, because subscribers need them too.
+"""Fakes of a node and of exchanges: shipped, because whoever reads them needs them too.
 
     from hyperstream.testing import FakeNode, TornLine
 
@@ -11,8 +11,11 @@
     flow       who does what in a block; oddities are the rare things; load says how much
     lines      the node's JSON text; files and writer put it on disk; faults spoil it
     snapshot   the L4 snapshot; info and meta serve it and the listings over HTTP
+
+``FakeBinance``, ``FakeHyperliquid`` and ``FakeBybit`` are in ``exchanges``, and described there.
 """
 
+from hyperstream.testing.exchanges import FakeBinance, FakeBybit, FakeHyperliquid, Trouble, TroubleRates
 from hyperstream.testing.faults import (
     BY_NAME,
     DIVERGENCES,
@@ -45,6 +48,9 @@ __all__ = [
     "QUIET",
     "Block",
     "Divergence",
+    "FakeBinance",
+    "FakeBybit",
+    "FakeHyperliquid",
     "FakeNode",
     "Fault",
     "GarbageLine",
@@ -58,6 +64,8 @@ __all__ = [
     "Rollover",
     "Stall",
     "TornLine",
+    "Trouble",
+    "TroubleRates",
     "TrueBook",
     "TrueOrder",
     "Truncation",

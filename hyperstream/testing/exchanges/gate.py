@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 MAX_BODY_BYTES = 1 << 20
 HANDSHAKE_SECONDS = 10.0
 IDLE_SECONDS = 120.0
+DROP_SECONDS = 1.0
 
 
 async def admit(venue: "FakeVenue", stream: trio.abc.Stream, peer: str, tls: ssl.SSLContext | None) -> None:
@@ -41,7 +42,8 @@ async def admit(venue: "FakeVenue", stream: trio.abc.Stream, peer: str, tls: ssl
     except (trio.BrokenResourceError, trio.ClosedResourceError, trio.TooSlowError, h11.ProtocolError):
         venue.statistics.broken_connections += 1
     finally:
-        await drop(stream)
+        with trio.move_on_after(DROP_SECONDS, shield=True):
+            await drop(stream)
 
 
 @define(eq=False)

@@ -47,6 +47,7 @@ class Trouble:
     rates: TroubleRates
     counts: Counter[str] = field(factory=Counter, init=False)
     incidents: deque[Incident] = field(factory=lambda: deque(maxlen=KEPT_INCIDENTS), init=False)
+    incident_count: int = field(default=0, init=False)  # how many there ever were; the list is bounded
     pending: Counter[str] = field(factory=Counter, init=False)
     _refused_until: float = field(default=-math.inf, init=False)
     _handshake_answers: deque[Answer] = field(factory=deque, init=False)
@@ -224,6 +225,7 @@ class Trouble:
     def done(self, kind: str, count: int = 1, detail: str = "") -> None:
         """Count something that took effect."""
         self.counts[kind] += count
+        self.incident_count += 1
         self.incidents.append(Incident(kind, count, detail, self.venue.now_ms))
 
     def _next_delay(self, delays: deque[float], kind: str) -> float:

@@ -92,6 +92,7 @@ class FakeVenue(ABC):
         self.activity = activity or Activity()
         self.now_ms = start_ms
         self.flows: list[MarketFlow] = []
+        self.labels: dict[str, MarketFlow] = {}  # by "<product> <symbol>", for showing
         self.board = Board()
         self.sessions: list[Session] = []
         self.statistics = Statistics()
@@ -122,6 +123,7 @@ class FakeVenue(ABC):
         rng = Random(f"{self.name} {self.seed} {salt} {instrument.symbol}")
         flow = MarketFlow(instrument, rng, self.activity, self.now_ms, ids, anchor)
         self.flows.append(flow)
+        self.labels[f"{salt} {flow.symbol}".strip()] = flow
         return flow
 
     def step(self, ms: int = 20, *, is_quiet: bool = False) -> None:

@@ -5,6 +5,8 @@ from typing import Any
 
 import pytest
 import trio
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from trio.testing import MockClock, wait_all_tasks_blocked
 from websockets.frames import Frame, Opcode
 
@@ -162,8 +164,8 @@ async def test_a_peer_that_ignores_our_goodbye_is_dropped_after_a_while(
 
 
 async def _read_all(stream: trio.SocketStream) -> None:
-    while await stream.receive_some(1 << 20):
-        await trio.lowlevel.checkpoint()
+    async for data in stream:
+        assert data
 
 
 async def _never() -> None:
@@ -186,6 +188,63 @@ async def test_compression_is_accepted_by_bybit_alone(connect: Connect) -> None:
                 assert kinds.count("delta") > 1
 
 
-async def test_memory_streams_need_a_venue_that_is_served() -> None:
+def test_memory_streams_need_a_venue_that_is_served() -> None:
     with pytest.raises(RuntimeError, match="enter serve"):
         FakeBinance().open_stream()
+
+
+_JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4),
+    max_leaves=8,
+)
+_REQUESTS = st.fixed_dictionaries(
+    {},
+    optional={
+        "method": st.sampled_from(["SUBSCRIBE", "SET_PROPERTY", "subscribe", "unsubscribe", "post", "ping"]),
+        "op": st.sampled_from(["subscribe", "unsubscribe", "ping"]),
+        "id": _JSON,
+        "req_id": _JSON,
+        "params": _JSON,
+        "args": st.lists(st.sampled_from(["orderbook.1.BTCUSDT", "tickers.BTCUSDT", "?"])) | _JSON,
+        "request": _JSON | st.fixed_dictionaries({"type": st.just("info"), "payload": _JSON}),
+        "subscription": _JSON
+        | st.fixed_dictionaries(
+            {"type": st.sampled_from(["l2Book", "candle", "allMids"]), "coin": _JSON | st.just("BTC")},
+            optional={"nSigFigs": _JSON, "mantissa": _JSON, "fast": _JSON, "interval": _JSON, "dex": _JSON},
+        ),
+    },
+)
+
+
+@pytest.mark.parametrize("venue", [FakeBinance, FakeHyperliquid, FakeBybit])
+@settings(max_examples=25, deadline=None)
+@given(messages=st.lists(st.text(max_size=20) | _JSON | _REQUESTS, min_size=1, max_size=15))
+def test_nothing_a_client_says_harms_the_venue_or_others(venue: Any, messages: list[object]) -> None:
+    """Whatever is said, the venue lives, and somebody else hears the market."""
+    fake: FakeVenue = venue(symbols=("BTC",) if venue is FakeHyperliquid else ("BTCUSDT",))
+    follow = {
+        FakeBinance: '{"method":"SUBSCRIBE","params":["btcusdt@bookTicker"],"id":1}',
+        FakeHyperliquid: '{"method":"subscribe","subscription":{"type":"bbo","coin":"BTC"}}',
+        FakeBybit: '{"op":"subscribe","args":["orderbook.1.BTCUSDT"]}',
+    }
+
+    async def main() -> None:
+        async with fake.serve() as urls, trio.open_nursery() as nursery:
+            clients = [Client(urls.stream) for _ in range(2)]
+            for client in clients:
+                client.stream = fake.open_stream()
+                nursery.start_soon(client.run)
+            await wait_all_tasks_blocked()
+            await clients[0].say(follow[venue])
+            for message in messages:
+                if clients[1].state.name == "OPEN":
+                    await clients[1].say(message)
+                await wait_all_tasks_blocked()
+            clients[0].texts.clear()
+            for _ in range(50):
+                fake.step(100)
+            assert await clients[0].heard()
+            nursery.cancel_scope.cancel()
+
+    trio.run(main)

@@ -48,12 +48,9 @@ def result(value: object, request_id: RequestId) -> bytes:
 def parse(text: str, *, is_text_id_allowed: bool) -> Command | Refusal:
     """Read a request. Spot takes a number, a short text or null as id; futures an unsigned number only."""
     try:
-        request = json.loads(text)
-    except ValueError as exc:
-        line, column = (exc.lineno, exc.colno) if isinstance(exc, json.JSONDecodeError) else (1, 1)
-        return Refusal(3, f"Invalid JSON: expected value at line {line} column {column}")
-    except RecursionError:
-        return Refusal(3, "Invalid JSON: expected value at line 1 column 128")
+        request = orjson.loads(text)
+    except orjson.JSONDecodeError as exc:
+        return Refusal(3, f"Invalid JSON: expected value at line {exc.lineno} column {exc.colno}")
     if not isinstance(request, dict) or "method" not in request:
         return Refusal(2, f"Invalid request: missing field `method` at line 1 column {len(text)}")
     method = request["method"]

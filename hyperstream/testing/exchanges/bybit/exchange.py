@@ -81,9 +81,9 @@ class FakeBybit(FakeVenue):
         """Return where to find what."""
         s = "s" if is_tls else ""
         linear, spot = (f"ws{s}://{address}{path}" for path in _PATHS)
-        return Urls(
-            stream=linear, spot=spot, rest=f"http{s}://{address}", settings={"feeds.bybit.url": linear}
-        )
+        rest_url = f"http{s}://{address}"
+        settings = {"feeds.bybit.url": linear, "feeds.bybit.rest_url": rest_url}
+        return Urls(stream=linear, spot=spot, rest=rest_url, settings=settings)
 
     def truth(self, symbol: str, category: str = LINEAR, *, depth: int | None = None) -> TrueMarket:
         """Return what is true of a market of ``"linear"`` or ``"spot"``."""

@@ -68,7 +68,13 @@ class FakeHyperliquid(FakeVenue):
         """Return where to find what."""
         s = "s" if is_tls else ""
         stream, rest = f"ws{s}://{address}/ws", f"http{s}://{address}"
-        return Urls(stream=stream, rest=rest, info=f"{rest}/info", settings={"feeds.hyperliquid.url": stream})
+        info_url = f"{rest}/info"
+        settings = {
+            "feeds.hyperliquid.url": stream,
+            "feeds.hyperliquid.rest_url": info_url,
+            "feeds.hyperliquid.coins": ",".join(self.markets),
+        }
+        return Urls(stream=stream, rest=rest, info=info_url, settings=settings)
 
     def truth(self, symbol: str, *, depth: int | None = None) -> TrueMarket:
         """Return what is true of a market."""

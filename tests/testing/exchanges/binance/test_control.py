@@ -81,7 +81,11 @@ async def test_commands_are_acknowledged_with_their_id(connect: Connect) -> None
         ("[]", {"code": 2, "msg": "Invalid request: missing field `method` at line 1 column 2"}),
         ("hello", {"code": 3, "msg": "Invalid JSON: expected value at line 1 column 1"}),
         ("{\n  nope", {"code": 3, "msg": "Invalid JSON: expected value at line 2 column 3"}),
-        ("[" * 100_000, {"code": 3, "msg": "Invalid JSON: expected value at line 1 column 128"}),
+        ("[" * 100_000, {"code": 3, "msg": "Invalid JSON: expected value at line 1 column 1026"}),
+        (
+            '{"method":"\\ud800","id":1}',
+            {"code": 3, "msg": "Invalid JSON: expected value at line 1 column 12"},
+        ),
     ],
 )
 async def test_what_is_wrong_is_said_and_the_socket_stays(
