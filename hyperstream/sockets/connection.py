@@ -36,7 +36,7 @@ from hyperstream.sockets.events import (
 from hyperstream.sockets.ledger import Ledger
 from hyperstream.sockets.outgoing import Outgoing
 from hyperstream.sockets.pacing import Causes, cause_of, logger
-from hyperstream.sockets.protocol import Protocol, Subscription
+from hyperstream.sockets.protocol import Accepted, Protocol, Rejected, Subscription
 from hyperstream.sockets.record import Status, Waiter
 from hyperstream.sockets.router import Router
 from hyperstream.sockets.session import Session
@@ -275,17 +275,19 @@ class Connection:
     def _hear(self, message: Any) -> None:
         try:
             key = self.protocol.speaker(message)
+            if key is not None:
+                self.heard(key)
         except Exception as error:
             self._causes.warning("the protocol's speaker failed", cause_of(error), exc_info=error)
-            return
-        if key is not None:
-            self.heard(key)
 
     def _control(self, message: Any) -> bool:
         """Use a message that is a reply; return whether it was one."""
         try:
             reply = self.protocol.reply(message)
+            if isinstance(reply, Accepted | Rejected):
+                hash((reply.command, reply.keys))  # they are the peer's words, and may be anything
         except Exception as error:
+            self._upkeep.traffic.unmatched_replies += 1
             self._causes.warning("the protocol's reply failed", cause_of(error), exc_info=error)
             return False
         if reply is None:

@@ -476,5 +476,9 @@ async def test_a_reply_nobody_waits_for_is_counted(nursery: trio.Nursery, autoju
         await connection.wait_state(State.CONNECTED)
         await venue.visit.send({"ok": 999})
         await venue.visit.send({"no": 998, "bad": [], "why": "?"})
+        await venue.visit.send({"ok": []})
+        await venue.visit.send({"no": 1, "bad": [{}], "why": "?"})
+        await venue.visit.send({"no": 1})
         await settle()
-        assert connection.statistics().unmatched_replies == 2
+        assert connection.statistics().unmatched_replies == 5
+        assert connection.state is State.CONNECTED
