@@ -6,6 +6,7 @@ None looks at a clock, so each can be tested to the last character.
     numbers    digits, ages, bars, sparklines      rates     per second, percentiles
     feed       connection, losses, the footer      ladder    an order book
     bbo        a table of best prices              tape      trades as they happen
+    prices     prices, bars, indicators
     orders     order changes and best queues       grid      rows of cells, things side by side
     showcase   the screen of the demo
 """

@@ -4,6 +4,7 @@ following    one subscription kept open, with backoff
 output       a live screen, plain lines, JSON lines
 json_lines   messages as JSON
 session      one run of the command, and how it ends
+price_request what watch prices asks for
 """
 
 import sys
@@ -19,9 +20,11 @@ from hyperstream.cli.views.bbo import BboView
 from hyperstream.cli.views.books import BooksView
 from hyperstream.cli.views.feed import Feed
 from hyperstream.cli.views.orders import OrdersView
+from hyperstream.cli.views.prices import PricesView
 from hyperstream.cli.views.tape import TapeView
 from hyperstream.cli.views.view import View
 from hyperstream.cli.watch.following import HEARTBEAT_SECONDS, Subscribe
+from hyperstream.cli.watch.price_request import PriceChoices, stream_prices
 from hyperstream.cli.watch.session import Choices, Session
 from hyperstream.servers.grpc.client import Client
 from hyperstream.servers.grpc.client_stream import EventStream
@@ -66,7 +69,7 @@ def _common(function: Command) -> Command:
 
 @click.group()
 def command() -> None:
-    """Look at books, best prices, trades and orders as a server streams them.
+    """Look at books, best prices, trades, orders, prices and indicators as a server streams them.
 
     On a terminal a live view; otherwise, or with --json, a line per event. Symbols are
     written as the node writes them: BTC, @107, PURR/USDC, xyz:XYZ100; "*" is every market.
@@ -75,6 +78,7 @@ def command() -> None:
     \b
     Try:  hyperstream watch book BTC ETH
           hyperstream watch trades '*' --json | head
+          hyperstream watch prices BTCUSDT --indicator rsi:14
     """
 
 
@@ -178,6 +182,52 @@ def orders(context: click.Context, /, symbols: tuple[str, ...], **rest: Any) -> 
 
     choices = Choices(**rest)
     _run(context, choices, OrdersView(Feed(choices.target)), subscribe)
+
+
+@command.command()
+@_common
+@click.option(
+    "--venue",
+    default="",
+    help="binance, binance_futures, bybit, hyperliquid or node.  [default: the first that has it]",
+)
+@click.option(
+    "--indicator",
+    "indicators",
+    metavar="NAME[:VALUES][@INTERVAL]",
+    multiple=True,
+    help="rsi:14, macd:12,26,9, ema:20@1m (on bars), spread; as often as wanted.",
+)
+@click.option(
+    "--bars", metavar="INTERVAL", multiple=True, help="Bars as well: 1s, 1m, 4h, 1d; as often as wanted."
+)
+@click.option("--every-tick", is_flag=True, help="Each tick by itself instead of the newest of each batch.")
+@click.pass_context
+def prices(
+    context: click.Context,
+    /,
+    symbols: tuple[str, ...],
+    venue: str,
+    indicators: tuple[str, ...],
+    bars: tuple[str, ...],
+    every_tick: bool,
+    **rest: Any,
+) -> None:
+    """Prices of exchanges and of the node, with indicators.
+
+    Symbols are written as the venue writes them. Without an @INTERVAL an indicator is computed
+    trade by trade (or from the book), with one on the bars of that interval.
+
+    \b
+    Example:  hyperstream watch prices BTCUSDT --indicator rsi:14 --indicator ema:20
+              hyperstream watch prices BTC ETH --venue hyperliquid --indicator macd@1m --bars 1m
+              hyperstream watch prices BTCUSDT --indicator spread --json --count 100
+    """
+    wanted = PriceChoices(symbols, venue, indicators, bars, every_tick)
+    request = wanted.request(HEARTBEAT_SECONDS)
+    choices = Choices(**rest)
+    view = PricesView(Feed(choices.target), wanted.labels())
+    _run(context, choices, view, lambda client, _: stream_prices(client, request))
 
 
 def _run(

@@ -1,6 +1,6 @@
 """grpclib's client channel, taught what a long-lived stream needs of its connection.
 
-Everything the client knows of the insides of grpclib and h2 is in this file. Three things:
+Everything the client knows of the insides of grpclib and h2 is in this file. Five things:
 
 1. A graceful GOAWAY (NO_ERROR) means "no new calls here; those in flight finish". h2 takes
    any GOAWAY as the end of the connection and grpclib then ends every stream, losing what
@@ -9,18 +9,24 @@ Everything the client knows of the insides of grpclib and h2 is in this file. Th
 2. h2 reports frames that grpclib has no handler for (ALTSVC, ORIGIN, PRIORITY_UPDATE, any
    type it does not know). HTTP/2 says to ignore those (RFC 9113, section 4.1); grpclib
    raises NotImplementedError, which would tear the connection down.
-3. Messages are counted as they are decoded, so a view can say how many bytes arrived.
+3. A server that has answered completely may reset the stream with NO_ERROR, to say that it wants to
+   hear no more requests; the answer must not be thrown away for it (RFC 9113, section 8.1). grpclib
+   would.
+4. A bidirectional call may be over although we have not ended our side; grpclib takes that for a mistake.
+5. Messages are counted as they are decoded, so a view can say how many bytes arrived.
 """
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import h2.events
 from attrs import define, frozen
-from grpclib.client import Channel
+from grpclib.client import Channel, Stream
 from grpclib.encoding.proto import ProtoCodec
 from grpclib.protocol import H2Protocol
 from h2.errors import ErrorCodes
+from h2.exceptions import StreamClosedError
 from hyperframe.frame import GoAwayFrame
 
 
@@ -69,6 +75,7 @@ class ClientChannel(Channel):
         protocol = await super()._create_connection()
         protocol.processor.processors = _Processors(protocol.processor.processors)
         _survive_graceful_goaway(protocol)
+        _keep_whole_answers(protocol)
         self._opened = [other for other in self._opened if not other.connection.is_closing()]
         self._opened.append(protocol)
         return protocol
@@ -92,3 +99,27 @@ def _survive_graceful_goaway(protocol: H2Protocol) -> None:
         return [], []
 
     table[GoAwayFrame] = receive_goaway
+
+
+def _keep_whole_answers(protocol: H2Protocol) -> None:
+    processor = protocol.processor
+    end_stream: Any = processor.processors[h2.events.StreamReset]
+
+    def receive_reset(event: h2.events.StreamReset) -> None:
+        stream = processor.streams.get(event.stream_id or 0)
+        is_answered = stream is not None and stream.trailers_received.is_set()
+        if not (is_answered and event.error_code == ErrorCodes.NO_ERROR):
+            end_stream(event)
+
+    processor.processors[h2.events.StreamReset] = receive_reset
+
+
+async def end_requests(stream: Stream[Any, Any]) -> None:
+    """End our side of a call that the server has answered completely, if it is not ended yet."""
+    if stream._end_done:  # noqa: SLF001 # no public way
+        return
+    stream._end_done = True  # noqa: SLF001
+    inner = stream._stream  # noqa: SLF001
+    if inner.closable:
+        with suppress(StreamClosedError):  # the server has reset it meanwhile
+            await inner.end()

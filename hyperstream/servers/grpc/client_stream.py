@@ -21,6 +21,7 @@ from grpclib.client import Stream
 from grpclib.exceptions import GRPCError, ProtocolError, StreamTerminatedError
 
 from hyperstream.errors import FormatError, RpcError, ServerUnavailable
+from hyperstream.servers.grpc.client_channel import end_requests
 
 OUTBOX_MESSAGES = 256
 CLOSE_SECONDS = 2.0
@@ -99,6 +100,7 @@ class EventStream(Generic[Event]):
                         while len(self._messages) >= OUTBOX_MESSAGES:
                             self._has_room.clear()
                             await self._has_room.wait()
+                    await end_requests(stream)
         except Exception as error:
             self._failure = error
         finally:
