@@ -7,7 +7,8 @@ everything counts: the writing of the line itself, the wake-up, reading, parsing
 the socket, and the client's own thread until it holds the message.
 
 The client keeps messages as bytes and parses nothing while it is measured. The split comes from the
-stamps every update carries: node time, read time, publish time.
+stamps every update carries: node time, read time, publish time. The daemon runs with clocks round its
+stages (stages.py), which tell what it spent on each block until everybody had been written to.
 """
 
 import tempfile
@@ -23,6 +24,8 @@ from benchmarks.latency import Receipt, backlog, parse_receipt, stage_rows
 from benchmarks.measure import cpu_seconds_of, print_profile, resident_bytes
 from benchmarks.processes import Daemon, Program, run_daemon, run_program
 from benchmarks.report import Report, Row, json_option
+from benchmarks.stages import STAGES as SPENT
+from benchmarks.stages import stage_sums
 from hyperstream.testing import PRESETS
 
 NS = 1_000_000_000
@@ -43,6 +46,7 @@ SUMMARY_KEYS = (
     "p99_node_to_read_ms",
     "p99_read_to_publish_ms",
     "p99_publish_to_client_ms",
+    *(f"{share}_{stage}_ms" for stage in SPENT for share in ("p50", "p99")),
     "backlog_max",
     "daemon_cpu_percent",
     "daemon_cpu_ms_per_block",
@@ -92,6 +96,7 @@ class Run:
     receipts: list[Receipt] = field(factory=list)
     totals: dict[str, Any] = field(factory=dict)
     resident_bytes: int = 0
+    spent: list[Row] = field(factory=list)
 
     async def measure(self) -> None:
         """Warm up, then write blocks for the time planned, asking for the height meanwhile."""
@@ -158,7 +163,7 @@ class Run:
 
 async def run_plan(plan: Plan, directory: Path, profile: Path | None) -> Run:
     """Start everything, measure, end everything."""
-    snapshot, samples = directory / "snapshot.json", directory / "samples"
+    snapshot, samples, stages = directory / "snapshot.json", directory / "samples", directory / "stages"
     prepared = plan.blocks(plan.seconds) + plan.blocks(plan.warm_up_seconds)
     async with run_program(
         "generator",
@@ -168,7 +173,7 @@ async def run_plan(plan: Plan, directory: Path, profile: Path | None) -> Run:
         symbols = (await generator.answer())["symbols"]
         await generator.ask(blocks=FIRST_BLOCKS, rate=plan.rate)
         async with (
-            run_daemon(directory, snapshot, plan.layout, profile=profile) as daemon,
+            run_daemon(directory, snapshot, plan.layout, profile=profile, stages=stages) as daemon,
             trio.open_nursery() as nursery,
             run_program(
                 "client",
@@ -182,6 +187,7 @@ async def run_plan(plan: Plan, directory: Path, profile: Path | None) -> Run:
             await run.measure()
             nursery.cancel_scope.cancel(reason="measured")
     run.read(samples)
+    run.spent = stage_sums(stages, {height for height, _ in run.written})
     return run
 
 
@@ -190,6 +196,7 @@ def tell(run: Run, report: Report) -> None:
     plan = run.plan
     stages = stage_rows(run.receipts)
     report.table("latency", stages)
+    report.table("spent on a block until its last subscriber was written to", run.spent)
     rows = run.backlog_rows()
     report.table("backlog", rows)
     report.table(
@@ -214,6 +221,11 @@ def tell(run: Run, report: Report) -> None:
             "p99_node_to_read_ms": by_stage["node to read"]["p99_ms"],
             "p99_read_to_publish_ms": by_stage["read to publish"]["p99_ms"],
             "p99_publish_to_client_ms": by_stage["publish to client"]["p99_ms"],
+            **{
+                f"{share}_{row['stage']}_ms": row[f"{share}_ms"]
+                for row in run.spent
+                for share in ("p50", "p99")
+            },
             "backlog_max": backlog_max,
             "daemon_cpu_percent": run.cpu_seconds["daemon"] * 100,
             "daemon_cpu_ms_per_block": run.cpu_seconds["daemon"] / plan.rate * 1e3,

@@ -137,7 +137,7 @@ async def run_program(module: str, *arguments: str | Path) -> AsyncIterator[Prog
 
 @asynccontextmanager
 async def run_daemon(
-    data_dir: Path, snapshot: Path, layout: str, *, profile: Path | None = None
+    data_dir: Path, snapshot: Path, layout: str, *, profile: Path | None = None, stages: Path | None = None
 ) -> AsyncIterator[Daemon]:
     """Run the daemon over the node's files, as `start_daemon` does."""
     settings = {
@@ -147,24 +147,31 @@ async def run_daemon(
         "node.info_url": "http://127.0.0.1:9/info",  # nobody answers there: ids stay unknown
         **NO_FEEDS,
     }
-    async with start_daemon(settings, profile=profile) as daemon:
+    async with start_daemon(settings, profile=profile, stages=stages) as daemon:
         yield daemon
 
 
 @asynccontextmanager
-async def start_daemon(settings: dict[str, Any], *, profile: Path | None = None) -> AsyncIterator[Daemon]:
+async def start_daemon(
+    settings: dict[str, Any], *, profile: Path | None = None, stages: Path | None = None
+) -> AsyncIterator[Daemon]:
     """Run the daemon on free ports with these settings; drained at the end of the block.
 
-    ``profile`` runs it under cProfile and writes the statistics there.
+    ``profile`` runs it under cProfile and writes the statistics there. ``stages`` runs it with clocks round
+    its stages (benchmarks/stages.py), which write there.
     """
-    profiler = ["-m", "cProfile", "-o", str(profile)] if profile is not None else []
+    program = ["-m", "hyperstream"]
+    if profile is not None:
+        program = ["-m", "cProfile", "-o", str(profile), *program]
+    elif stages is not None:
+        program = ["-m", "benchmarks.stages", str(stages)]
     settings = {
         "grpc.listen": "127.0.0.1:0",
         "websocket.listen": "127.0.0.1:0",
         "log.format": "json",
         **settings,
     }
-    command = [sys.executable, *profiler, "-m", "hyperstream", "run", *_set_options(settings)]
+    command = [sys.executable, *program, "run", *_set_options(settings)]
     process = await trio.lowlevel.open_process(command, stderr=subprocess.PIPE, cwd=ROOT)
     daemon = Daemon(process)
     try:
