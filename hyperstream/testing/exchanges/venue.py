@@ -18,7 +18,6 @@ from random import Random
 from typing import Literal
 
 import trio
-import trio.testing
 from attrs import define, field, frozen
 from wsproto import WSConnection
 
@@ -99,6 +98,7 @@ class FakeVenue(ABC):
         self.trouble = Trouble(self, Random(f"trouble {self.name} {seed}"), trouble)
         self._nursery: trio.Nursery | None = None
         self._tls: ssl.SSLContext | None = None
+        self._open_connections = 0
 
     # -- what a venue defines ---------------------------------------------------------------
 
@@ -166,7 +166,7 @@ class FakeVenue(ABC):
 
         async def admit(stream: trio.SocketStream) -> None:
             peer = str(stream.socket.getpeername()[0]) if stream.socket.fileno() >= 0 else ""
-            await gate.admit(self, stream, peer, self._tls)
+            await self._admit(stream, peer)
 
         listeners = await trio.open_tcp_listeners(port, host=host, backlog=BACKLOG)
         try:
@@ -179,12 +179,26 @@ class FakeVenue(ABC):
         finally:
             self._nursery = None
 
+    @property
+    def open_connections(self) -> int:
+        """How many connections are open, handshakes and requests included."""
+        return self._open_connections
+
+    async def _admit(self, stream: trio.abc.Stream, peer: str) -> None:
+        self._open_connections += 1
+        try:
+            await gate.admit(self, stream, peer, self._tls)
+        finally:
+            self._open_connections -= 1
+
     def open_stream(self) -> trio.abc.HalfCloseableStream:
         """Connect without a network: the client's end of a memory stream, speaking HTTP from here on."""
         if self._nursery is None:
             raise RuntimeError("the fake exchange is not being served: enter serve() first")
-        client, server = trio.testing.memory_stream_pair()
-        self._nursery.start_soon(gate.admit, self, server, "memory", self._tls)
+        from trio.testing import memory_stream_pair  # not above: it loads pytest where there is one
+
+        client, server = memory_stream_pair()
+        self._nursery.start_soon(self._admit, server, "memory", name="connection from memory")
         return client
 
     def begin(

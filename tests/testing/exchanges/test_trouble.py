@@ -12,12 +12,14 @@ import httpx
 import pytest
 import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
+from websockets.exceptions import InvalidState
 
 from hyperstream.errors import ConfigurationError
 from hyperstream.testing.exchanges import (
     MUCH,
     Activity,
     BinanceLimits,
+    BybitLimits,
     FakeBinance,
     FakeBybit,
     FakeVenue,
@@ -355,3 +357,47 @@ def test_names_of_trouble_are_checked() -> None:
         trouble_rates("lots")
     with pytest.raises(ConfigurationError, match="no such trouble"):
         FakeBybit().trouble.strike("earthquake")
+
+
+@pytest.mark.parametrize("venue", [FakeBinance, FakeBybit])
+async def test_a_thousand_strikes_leave_nothing_behind(
+    venue: type[FakeVenue], connect: Connect, autojump_clock: MockClock
+) -> None:
+    """Whatever was done to clients that come and come again, afterwards there is neither session nor task."""
+    fake = _unlimited(venue)
+    asked = {
+        "method": "SUBSCRIBE",
+        "op": "subscribe",
+        "params": [DEPTH],
+        "args": ["orderbook.50.BTCUSDT"],
+        "id": 1,
+    }
+    async with fake.serve() as urls:
+        clients: list[Client] = []
+        for number in range(1_000):
+            for client in [client for client in clients if client.is_over]:
+                await client.stream.aclose()  # a half-closed connection ends with this alone
+                clients.remove(client)
+            if len(clients) < 3:
+                clients.append(await connect(fake, urls.stream))
+                with suppress(InvalidState):
+                    await clients[-1].say(asked)
+            fake.trouble.strike()
+            fake.step(20)
+            await wait_all_tasks_blocked()
+            if number % 50 == 0:
+                await trio.sleep(3)
+        assert sum(fake.trouble.counts.values()) > 500
+        for client in clients:
+            await client.stream.aclose()
+        await trio.sleep(20)
+        assert fake.sessions == []
+        assert all(not topic.followers for topic in fake.board.topics.values())
+        assert fake.board.topics == {}
+        assert fake.open_connections == 0
+
+
+def _unlimited(venue: type[FakeVenue]) -> FakeVenue:
+    limits = {FakeBinance: FREE, FakeBybit: BybitLimits(connections=0)}[venue]
+    fake: FakeVenue = venue(seed=2, trouble=MUCH, limits=limits)  # type: ignore[call-arg]  # both have limits
+    return fake
