@@ -536,10 +536,13 @@ async def test_our_own_client_asks_while_it_listens() -> None:
 
 
 async def test_our_own_client_hears_the_end_although_it_could_ask_more() -> None:
-    async with price_serving() as served, connect(f"127.0.0.1:{served.port}") as client:
-        async with client.stream_prices() as stream:
-            stream.request(price_pb2.StreamPricesRequest(operation=ADD, prices=[prices("BTCUSDT")]))
-            assert (await anext(stream)).acknowledgement.active_count == 1
-            served.trade()
-            served.hub.finish()
-            assert [event.price.symbol async for event in stream] == ["BTCUSDT"]
+    async with (
+        price_serving() as served,
+        connect(f"127.0.0.1:{served.port}") as client,
+        client.stream_prices() as stream,
+    ):
+        stream.request(price_pb2.StreamPricesRequest(operation=ADD, prices=[prices("BTCUSDT")]))
+        assert (await anext(stream)).acknowledgement.active_count == 1
+        served.trade()
+        served.hub.finish()
+        assert [event.price.symbol async for event in stream] == ["BTCUSDT"]
