@@ -11,6 +11,7 @@ from hyperstream.engine.prices.bar_stream import BarStream
 from hyperstream.engine.prices.instances import BarInstance, BookInstance, TickInstance
 from hyperstream.engine.prices.price_stream import PriceStream
 from hyperstream.engine.prices.series import Publisher
+from hyperstream.engine.prices.venue_clock import VenueClock
 from hyperstream.errors import DecimalError, IndicatorFault
 from hyperstream.hub.latest import LatestMarket
 from hyperstream.market.decimals import DecimalCache
@@ -53,6 +54,7 @@ class PriceMarket:
     _tick_instances: tuple[TickInstance, ...] = ()
     _trade_bars: tuple[BarStream, ...] = ()
     _quote_instances: tuple[BookInstance, ...] = ()
+    _clock: VenueClock = field(factory=VenueClock)
     _is_dirty: bool = False
     _is_followed: bool = False
     _seen_version: int = -1
@@ -87,6 +89,7 @@ class PriceMarket:
         except DecimalError:
             self.unreadable += 1
             return
+        self._clock.see(trade.trade_time_ns, trade.receive_time_ns)
         for stream in self._trade_bars:
             stream.add_trade(
                 trade.trade_time_ns, trade.price, price_e8, size_e8, is_buyer_taker=trade.is_buyer_taker
@@ -148,6 +151,8 @@ class PriceMarket:
         stream = self.bars.get(bar.interval)
         if stream is None:
             return
+        self.receive_time_ns = bar.receive_time_ns
+        self._clock.see_bar(bar)
         was_built = stream.takes_trades
         stream.put(bar)
         if was_built != stream.takes_trades:
@@ -190,8 +195,9 @@ class PriceMarket:
 
     def advance(self, now_ns: int) -> None:
         """Close bars that have ended by this time."""
+        venue_ns = self._clock.now(now_ns)
         for stream in self.bars.values():
-            if stream.advance(now_ns):
+            if stream.advance(venue_ns):
                 self._mark()
 
     def stamp(self) -> BlockStamp:
