@@ -69,7 +69,7 @@ class PeerConnection:
     _http: HttpPeer = field(init=False)
 
     def __attrs_post_init__(self) -> None:
-        self._http = HttpPeer(self.transport, self.house.limits.max_message_bytes)
+        self._http = HttpPeer(self.transport, self.house.limits.inbox.max_message_bytes)
 
     async def run(self) -> None:
         """Serve requests until the peer goes, is turned away, or has had its WebSocket."""
@@ -164,7 +164,7 @@ class PeerConnection:
         del self._http  # its parser is of no use to a session that lives for days
         extensions: list[Extension] = []
         if upgrade.window_bits:
-            extensions.append(BoundedDeflate(house.limits.max_message_bytes))
+            extensions.append(BoundedDeflate(house.limits.inbox.max_message_bytes))
         protocol = Connection(ConnectionType.SERVER, extensions, early)
         session = Session(self.transport, protocol, house.hub, house, house.limits, usage)
         house.opened(session)

@@ -6,6 +6,7 @@ done a few markets at a time, and only while somebody follows.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 
 import trio
@@ -69,7 +70,7 @@ class MidsBoard:
             topic = Topic(MarketName(dex), wire_format, self.hub.next_epoch(), last_used_ns=self.now_ns())
             found = self._topics[dex, wire_format] = MidsTopic(dex, topic)
             topic.snapshots = found
-        self._wanted.set()
+            self._wanted.set()
         return found.topic
 
     def mids(self, dex: str = "") -> dict[str, str]:
@@ -80,14 +81,12 @@ class MidsBoard:
     async def run(self) -> None:
         """Tell until cancelled; sleeps while nobody follows."""
         while True:
-            await self._wanted.wait()
+            with trio.move_on_after(self.seconds if self._topics else math.inf):
+                await self._wanted.wait()
             self._wanted = trio.Event()
             for dex in {dex for dex, _ in self._topics}:
                 await self._tell(dex)
             self._topics = {key: topic for key, topic in self._topics.items() if topic.topic.is_followed}
-            if self._topics:
-                self._wanted.set()
-                await trio.sleep(self.seconds)
 
     async def _tell(self, dex: str) -> None:
         mids: dict[str, str] = {}

@@ -26,6 +26,7 @@ from hyperstream.servers.door.limits import ConnectionLimits, make_descriptor_ro
 from hyperstream.servers.door.listener import accept_connections
 from hyperstream.servers.websocket.connection import Answering, PeerConnection
 from hyperstream.servers.websocket.handshake import Visitors
+from hyperstream.servers.websocket.inbox import InboxLimits
 from hyperstream.servers.websocket.session import Session, SessionLimits
 from hyperstream.servers.websocket.transport import TlsTransport, Transport
 
@@ -69,7 +70,7 @@ class WebSocketServer:
         settings = self.settings
         self._connections = ConnectionLimits(settings.max_connections, settings.max_connections_per_address)
         self.limits = SessionLimits(
-            max_message_bytes=settings.max_message_bytes,
+            inbox=InboxLimits(settings.max_message_bytes),
             ping_seconds=settings.ping_seconds,
             outbox=OutboxLimits(settings.max_subscriber_queue_messages, settings.max_subscriber_queue_bytes),
         )

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import orjson
 import trio
+from websockets.exceptions import ConnectionClosed
+from websockets.frames import Close
 from websockets.sync.client import ClientConnection, connect
 
 from hyperstream.config import ListenAddress, WebSocketSettings
@@ -98,47 +100,73 @@ async def serving(
 
 
 class Client:
-    """A client of the websockets library. Its calls block, so run them in a thread."""
+    """A client of the websockets library; its calls block, so each is made in a thread."""
 
     def __init__(self, connection: ClientConnection) -> None:
         self.connection = connection
 
-    def send(self, message: object) -> None:
-        """Send a JSON message, or a string as it is."""
-        self.connection.send(message if isinstance(message, str | bytes) else json.dumps(message))
+    async def send(self, message: object) -> None:
+        """Send a JSON message, or a string or bytes as they are."""
+        text = message if isinstance(message, str | bytes) else json.dumps(message)
+        await in_thread(self.connection.send, text)
 
-    def receive(self) -> Any:
+    async def receive(self) -> Any:
         """The next message."""
-        return json.loads(self.connection.recv(timeout=20))
+        return json.loads(await in_thread(self.connection.recv, 20))
 
-    def ask(self, message: object) -> Any:
+    async def ask(self, message: object) -> Any:
         """Send, and return what comes next."""
-        self.send(message)
-        return self.receive()
+        await self.send(message)
+        return await self.receive()
 
-    def subscribe(self, **subscription: Any) -> Any:
+    async def subscribe(self, **subscription: Any) -> Any:
         """Subscribe, and return the answer."""
-        return self.ask({"method": "subscribe", "subscription": subscription})
+        return await self.ask({"method": "subscribe", "subscription": subscription})
 
-    def unsubscribe(self, **subscription: Any) -> Any:
+    async def unsubscribe(self, **subscription: Any) -> Any:
         """Unsubscribe, and return the answer."""
-        return self.ask({"method": "unsubscribe", "subscription": subscription})
+        return await self.ask({"method": "unsubscribe", "subscription": subscription})
 
-    def until(self, is_last: Callable[[Any], bool]) -> list[Any]:
+    async def until(self, is_last: Callable[[Any], bool]) -> list[Any]:
         """The messages up to the first one that ``is_last``."""
         messages = []
         while True:
-            messages.append(self.receive())
+            messages.append(await self.receive())
             if is_last(messages[-1]):
                 return messages
 
+    async def so_far(self) -> list[Any]:
+        """What has been sent until now: all that comes before the answer to a ping."""
+        await self.send({"method": "ping"})
+        return (await self.until(lambda message: message["channel"] == "pong"))[:-1]
 
-@contextmanager
-def client(port: int, **options: Any) -> Iterator[Client]:
+    async def closed(self) -> Close:
+        """Wait until the gateway has closed the connection; returns with which code and reason."""
+
+        def drain() -> Close | None:
+            try:
+                while True:
+                    self.connection.recv(20)
+            except ConnectionClosed as closed:
+                return closed.rcvd
+
+        frame = await in_thread(drain)
+        assert frame is not None, "there was no close frame"
+        return frame
+
+
+@asynccontextmanager
+async def client(port: int, **options: Any) -> AsyncIterator[Client]:
     """Connect; the connection is closed at the end."""
-    options.setdefault("compression", None)
-    with connect(f"ws://127.0.0.1:{port}/ws", max_size=None, open_timeout=20, **options) as connection:
+    options = {"compression": None, "max_size": None, "open_timeout": 20, **options}
+    scheme = "wss" if "ssl" in options else "ws"
+    address = f"{scheme}://127.0.0.1:{port}/ws"
+    connection = await in_thread(lambda: connect(address, **options).__enter__())
+    try:
         yield Client(connection)
+    finally:
+        with trio.move_on_after(20, shield=True):
+            await in_thread(connection.close)
 
 
 async def wait_until(is_true: Callable[[], object]) -> None:
