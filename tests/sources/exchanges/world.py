@@ -1,4 +1,4 @@
-"""A feed and the fake exchange it listens to, joined by memory streams: no network, and a clock that jumps."""
+"""A feed and the fake exchange it listens to, joined by memory streams: for a clock that jumps."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 import h11
 import httpx
 import trio
+import trio.testing
 from attrs import define, field
 
 from hyperstream.market.venues import (
@@ -64,7 +65,7 @@ class FakeHttp(httpx.AsyncBaseTransport):
             async with self.fake.open_stream() as stream:
                 await stream.send_all(out)
                 return await self._answer(connection, stream)
-        except trio.BrokenResourceError as exc:
+        except (trio.BrokenResourceError, h11.ProtocolError) as exc:
             raise httpx.ReadError("the fake exchange hung up") from exc
 
     async def _answer(self, connection: h11.Connection, stream: trio.abc.Stream) -> httpx.Response:
@@ -234,5 +235,3 @@ async def world(
 def holds(item: object) -> dict[str, Any]:
     """What an item holds, for comparing."""
     return {name: getattr(item, name) for name in type(item).__slots__ if name != "__weakref__"}  # type: ignore[attr-defined]
-
-
