@@ -30,7 +30,7 @@ from hyperstream.sockets import (
     StateChange,
     open_stream,
 )
-from hyperstream.sockets.connecting import Attempt
+from hyperstream.sockets.connecting import Attempt, default_context
 from hyperstream.sockets.failures import causes, network_failure, retry_after_seconds
 
 from .venue import ToyProtocol, Venue, toy_router
@@ -51,6 +51,13 @@ async def tcp_server(handler: Callable[[trio.SocketStream], Awaitable[None]]) ->
         listeners = await nursery.start(partial(trio.serve_tcp, handler, 0, host="127.0.0.1"))
         yield listeners[0].socket.getsockname()[1]
         nursery.cancel_scope.cancel(reason="the test is over")
+
+
+def test_the_systems_certificates_are_read_once_and_always_asked_for() -> None:
+    context = default_context()
+    assert context is default_context()
+    assert context.verify_mode is ssl.CERT_REQUIRED
+    assert context.check_hostname
 
 
 async def test_a_port_nobody_listens_on_is_refused() -> None:

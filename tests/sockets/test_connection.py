@@ -536,10 +536,10 @@ async def test_a_peer_that_sends_garbage_frames_is_left_and_asked_again(
     got: list[Any] = []
     async with venue.connect(toy_router(got)) as connection:
         await connection.wait_state(State.CONNECTED)
-        await venue.visit.stream.send_all(frame(TEXT, b'{"key":"a"}') + frame(0x3, b"nonsense"))
+        await venue.visit.blurt(frame(TEXT, b'{"key":"a"}') + frame(0x3, b"nonsense"))
         await connection.wait_state(State.RECONNECTING)
         await connection.wait_state(State.CONNECTED)
-        await venue.visit.stream.send_all(frame(TEXT, b"no json") + frame(TEXT, b'{"key":"b"}'))
+        await venue.visit.blurt(frame(TEXT, b"no json") + frame(TEXT, b'{"key":"b"}'))
         await settle()
         assert [message["key"] for message in got] == ["a", "b"]
         assert connection.statistics().router.undecodable == 1
@@ -553,7 +553,7 @@ async def test_a_huge_message_closes_with_1009_and_is_survived(
     async with venue.connect(toy_router([]), max_message_bytes=1000) as connection:
         events = connection.events()
         await connection.wait_state(State.CONNECTED)
-        await venue.visit.stream.send_all(frame(TEXT, b"x" * 1001))
+        await venue.visit.blurt(frame(TEXT, b"x" * 1001))
         await connection.wait_state(State.RECONNECTING)
     reasons = [event.reason async for event in events if isinstance(event, StateChange)]
     assert any("1009 message too big: refused here: a frame of 1001 bytes" in reason for reason in reasons)
@@ -565,7 +565,7 @@ async def test_a_pong_nobody_asked_for_changes_nothing(
     venue = Venue(nursery)
     async with venue.connect(toy_router([])) as connection:
         await connection.wait_state(State.CONNECTED)
-        await venue.visit.stream.send_all(frame(PONG, b"?"))
+        await venue.visit.blurt(frame(PONG, b"?"))
         await venue.visit.send({"pong": 1})
         await settle()
         assert connection.state is State.CONNECTED
@@ -581,7 +581,7 @@ async def test_the_gap_of_a_lost_connection_begins_at_the_last_thing_read(
         await trio.sleep(4)
         await venue.visit.publish("a")
         await trio.sleep(6)
-        await venue.visit.stream.send_all(frame(CLOSE, b"\x03\xe9"))
+        await venue.visit.blurt(frame(CLOSE, b"\x03\xe9"))
         await connection.wait_state(State.RECONNECTING)
         assert gaps == [Gap(("a",), 4.0, "closed with 1001 going away", 10.0)]
 

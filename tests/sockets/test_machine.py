@@ -126,9 +126,9 @@ class Trial:
                 case "stall":
                     visit.deafen()
                 case "garbage":
-                    await visit.stream.send_all(value)
+                    await visit.blurt(value)
                 case "junk message":
-                    await visit.stream.send_all(frame(TEXT, value))
+                    await visit.blurt(frame(TEXT, value))
         except (trio.BrokenResourceError, trio.ClosedResourceError, trio.BusyResourceError):
             await trio.lowlevel.checkpoint()  # it is gone already
         except Exception as error:
@@ -139,6 +139,7 @@ class Trial:
         """No more trouble from now on."""
         self.is_ignoring, self.refused_connections = False, 0
         self.venue.bad.clear()
+        self.muted.clear()
 
 
 async def live(steps: list[tuple[str, Any]], seed: int) -> None:
@@ -164,7 +165,10 @@ async def live(steps: list[tuple[str, Any]], seed: int) -> None:
                 await trial.step(connection, name, value)
                 assert {one.key for one in connection.desired} == trial.desired, "nothing is lost on the way"
             trial.calm()
-            await trio.sleep(120)
+            for _ in range(12):
+                await trio.sleep(10)
+                for key in list(venue.visit.subscribed) if venue.visits else ():
+                    await trial.trouble(venue.visit, "publish", key)
             # Once things are calm, the venue sends exactly what is desired.
             assert connection.state is State.CONNECTED
             assert set(connection.active) == trial.desired

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager
-from functools import partial
 from typing import Any
 
 import pytest
@@ -34,11 +33,15 @@ async def feed(router: Router, messages: list[bytes]) -> None:
             await waiting
 
 
+async def run(router: Router, *, task_status: trio.TaskStatus[None]) -> None:
+    task_status.started()
+    await router.run()
+
+
 @asynccontextmanager
 async def running(router: Router) -> AsyncIterator[None]:
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(partial(router.run))  # which has nothing to tell when it has started
-        await trio.testing.wait_all_tasks_blocked()
+        await nursery.start(run, router)
         yield
         router.finish()
 

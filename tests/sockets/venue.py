@@ -15,6 +15,7 @@ import trio
 import trio.testing
 from attrs import define, field
 from trio_websocket import ConnectionClosed, WebSocketConnection, wrap_server_stream
+from wsproto.utilities import LocalProtocolError
 
 from hyperstream.sockets import (
     Accepted,
@@ -131,6 +132,11 @@ class Visit:
         """Read and answer nothing any more, pings and goodbyes included; the connection stays open."""
         self.deaf.cancel(reason="the venue stalls")
 
+    async def blurt(self, data: bytes) -> None:
+        """Send bytes as they are, between two frames of the library's."""
+        async with self.socket._stream_lock:
+            await self.stream.send_all(data)
+
     async def hang_up(self) -> None:
         """Close TCP without a goodbye."""
         await trio.aclose_forcefully(self.stream)
@@ -162,6 +168,12 @@ class Venue:
         return near
 
     async def _serve(self, stream: trio.abc.Stream) -> None:
+        try:
+            await self._receive(stream)
+        except* LocalProtocolError:  # a ping met trio-websocket's own goodbye
+            await trio.aclose_forcefully(stream)
+
+    async def _receive(self, stream: trio.abc.Stream) -> None:
         deaf = trio.CancelScope()
         with deaf:
             async with trio.open_nursery() as nursery:
