@@ -58,7 +58,9 @@ class QueuedSubscription(Subscription):
         entries = self._entries
         if entries:
             body = entries[0][0] if len(entries) == 1 else self.hub.join(entries)
-            if (not self._outbox or self._write_waiting()) and self._write_now(body):
+            if self.is_idle and (not self._outbox or self._write_waiting()) and self.write(body):
+                self.taken_messages += 1
+                self.taken_bytes += len(body)
                 self._last_number += 1
                 entries.clear()
                 if not self._joining:

@@ -57,8 +57,9 @@ class Refusal:
 
 @frozen
 class Admitted:
-    """A call that may start: who called, and how its messages are encoded."""
+    """A call that may start: by which key, and how its messages are encoded."""
 
+    key: ApiKey | None
     usage: Usage | None
     request_encoding: str
     wants_gzip: bool
@@ -79,15 +80,15 @@ class Admission:
         refusal = self._malformed(fields, headers) or self._unservable(fields)
         if refusal is not None:
             return refusal
-        usage: Usage | None = None
+        key: ApiKey | None = None
         if self.keys is not None:
             found = self._authenticate(self.keys, fields)
             if isinstance(found, Refusal):
                 return found
-            usage = self._usage(found) if found is not None else None
-        return Admitted(
-            usage, fields.get("grpc-encoding", IDENTITY), accepts_gzip(fields.get("grpc-accept-encoding", ""))
-        )
+            key = found
+        usage = self._usage(key) if key is not None else None
+        wants_gzip = accepts_gzip(fields.get("grpc-accept-encoding", ""))
+        return Admitted(key, usage, fields.get("grpc-encoding", IDENTITY), wants_gzip)
 
     def reload(self) -> None:
         """Give keys in use the limits they have now."""
@@ -99,6 +100,10 @@ class Admission:
                 usage.set_limits(key.limits)
             elif not usage.streams:
                 del self._usages[name]
+
+    def is_in_force(self, key: ApiKey) -> bool:
+        """Whether the key is still among the keys, under whatever name."""
+        return self.keys is not None and any(key.sha256 == known.sha256 for known in self.keys.keys.values())
 
     def _usage(self, key: ApiKey) -> Usage:
         usage = self._usages.get(key.name)

@@ -9,6 +9,7 @@ from typing import Any
 from grpclib.protocol import Connection, Stream
 from grpclib.utils import Wrapper
 
+from hyperstream.servers.grpc.inbound import InboundBudget
 from hyperstream.servers.grpc.message_stream import MessageStream
 
 
@@ -16,6 +17,7 @@ class GuardedConnection(Connection):
     """Makes bounded streams."""
 
     max_message_bytes = MessageStream.max_message_bytes
+    inbound: InboundBudget
 
     def flush(self) -> None:
         """Write what h2 has prepared; nobody is there to take it once the transport is closing."""

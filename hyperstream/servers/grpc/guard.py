@@ -25,6 +25,7 @@ from hyperstream.servers.grpc.admission import Refusal
 from hyperstream.servers.grpc.calls import GuardedHandler
 from hyperstream.servers.grpc.connection import GuardedConnection, KnownEvents
 from hyperstream.servers.grpc.http2 import BoundedH2Connection, FloodError, PeerIsLeaving, goaway
+from hyperstream.servers.grpc.inbound import InboundBudget
 from hyperstream.servers.grpc.tls import ALPN
 
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
@@ -54,6 +55,7 @@ class ConnectionSettings(Protocol):
     """What a connection is told by its server."""
 
     counts: Counter[str]
+    inbound: InboundBudget
     max_message_bytes: int
     max_streams: int
     keepalive_seconds: float
@@ -81,6 +83,7 @@ class GuardedProtocol(H2Protocol):
         self, handler: GuardedHandler, config: Configuration, server: ConnectionSettings, *, is_tls: bool
     ) -> None:
         super().__init__(handler, config, H2_CONFIG)
+        self.calls = handler
         handler.on_refusal = self._refused
         handler.on_end = self._call_ended
         self.server = server
@@ -151,6 +154,7 @@ class GuardedProtocol(H2Protocol):
         )
         h2.initiate_connection()
         self.connection = GuardedConnection(h2, self.transport, config=self.config)
+        self.connection.inbound = server.inbound
         self.connection.max_message_bytes = server.max_message_bytes
         self.connection.flush()
         self.processor = EventsProcessor(self.handler, self.connection)

@@ -21,9 +21,13 @@ from hyperstream.servers.door.listener import accept_connections
 from hyperstream.servers.grpc.admission import Admission
 from hyperstream.servers.grpc.calls import GuardedHandler
 from hyperstream.servers.grpc.guard import GuardedProtocol
+from hyperstream.servers.grpc.inbound import MAX_HELD_BYTES, InboundBudget
 from hyperstream.servers.grpc.tls import SmallSslProtocol, TlsFiles
 
 log = structlog.get_logger("hyperstream.grpc")
+
+# So many messages of the longest kind may be on their way at a time, however long that is.
+MESSAGES_HELD = 4
 
 
 @frozen
@@ -77,6 +81,7 @@ class GuardedServer(Server):
         self.limits = ConnectionLimits(limits.max_connections, limits.max_connections_per_address)
         self.connections: dict[GuardedProtocol, None] = {}
         self.counts = counts
+        self.inbound = InboundBudget(counts, max(MAX_HELD_BYTES, MESSAGES_HELD * limits.max_message_bytes))
         self._leases: dict[_Lease, None] = {}
         self._told = LogOnce(log, trio.current_time)
         self._listener: socket.socket | None = None
@@ -163,7 +168,10 @@ class GuardedServer(Server):
             connection.check(now)
 
     def reload(self) -> None:
-        """Read certificates and keys again; raises ConfigurationError and keeps what there was."""
+        """Read certificates and keys again; calls of keys that are gone end.
+
+        Raises ConfigurationError, and keeps what there was, if a file cannot be used.
+        """
         before = self.tls.context if self.tls is not None else None
         try:
             if self.tls is not None:
@@ -175,6 +183,11 @@ class GuardedServer(Server):
                 self.tls.context = before
             raise
         self.admission.reload()
+        is_in_force = self.admission.is_in_force
+        revoked = sum(connection.calls.end_revoked(is_in_force) for connection in list(self.connections))
+        if revoked:
+            self.counts["calls of revoked keys"] += revoked
+            log.info("calls of revoked keys were ended", calls=revoked)
 
     def stop_accepting(self) -> None:
         """Close the listening socket; connections live on."""

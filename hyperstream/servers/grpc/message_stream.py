@@ -10,21 +10,15 @@ from typing import Any
 from grpclib import server
 from grpclib.const import Status
 from grpclib.exceptions import GRPCError
-from grpclib.protocol import Buffer, Connection, Stream
+from grpclib.protocol import Connection, Stream
 
+from hyperstream.servers.door.keys import ApiKey
 from hyperstream.servers.door.usage import Usage
 from hyperstream.servers.grpc.compression import GZIP, WORTH_BYTES, TooLongError, deflate, inflate
+from hyperstream.servers.grpc.inbound import MessageBuffer
 
 _PREFIX = Struct(">?I")
 _Headers = list[tuple[str, str]]
-
-
-class _QuietBuffer(Buffer):
-    """Drops empty DATA frames. grpclib would queue each, and take one for the stream's end."""
-
-    def add(self, data: bytes, ack_size: int) -> None:
-        if ack_size:
-            super().add(data, ack_size)
 
 
 class MessageStream(Stream):
@@ -37,8 +31,11 @@ class MessageStream(Stream):
     max_message_bytes = 4_194_304
     request_encoding = "identity"
     response_encoding = "identity"
+    key: ApiKey | None = None
     usage: Usage | None = None
     markets = 0
+    _received: MessageBuffer
+    _error: GRPCError | None = None
     _is_inside = False
     _inflated: bytes | None = None
     _has_sent_headers = False
@@ -46,7 +43,19 @@ class MessageStream(Stream):
     def init_stream(self, stream_id: int, connection: Connection) -> None:
         """Take the stream's number."""
         super().init_stream(stream_id, connection)
-        self.buffer = _QuietBuffer(partial(connection.ack, stream_id))
+        house: Any = connection
+        acknowledge = partial(connection.ack, stream_id)
+        self.buffer = self._received = MessageBuffer(acknowledge, house.inbound, self.end_call)
+
+    def end_call(self, error: GRPCError) -> None:
+        """End the call with this status, wherever its handler is."""
+        self._error = error
+        if self.wrapper is not None:
+            self.wrapper.cancel(error)
+
+    def let_go(self) -> None:
+        """The call has ended: nothing is kept for it."""
+        self._received.end()
 
     @property
     def is_shaped(self) -> bool:
@@ -55,6 +64,8 @@ class MessageStream(Stream):
 
     async def recv_data(self, size: int) -> bytes:
         """A part of a message: its prefix, then its body."""
+        if self._error is not None:
+            raise self._error
         if self._is_inside:
             self._is_inside = False
             if self._inflated is not None:

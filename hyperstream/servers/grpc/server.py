@@ -140,7 +140,7 @@ class GrpcServer:
             self._status.set(is_serving)
 
     def reload(self) -> None:
-        """Read certificates and API keys again, for what comes from now on; open streams go on.
+        """Read certificates and API keys again; streams go on, but for those of keys that are gone.
 
         Raises ConfigurationError, and keeps what there was, if a file cannot be used.
         """
