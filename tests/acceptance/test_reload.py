@@ -35,33 +35,43 @@ def markets(channel: grpc.Channel, key: str) -> Any:
     )
 
 
-def test_sighup_reads_keys_again_and_the_stream_goes_on(tmp_path: Path) -> None:
+def test_sighup_reads_keys_again_and_streams_go_on_but_for_those_of_revoked_keys(tmp_path: Path) -> None:
     keys = tmp_path / "keys.toml"
+    kept, kept_entry = new_key("kept")
     old, old_entry = new_key("old")
     new, new_entry = new_key("new")
-    keys.write_text(old_entry)
+    keys.write_text(kept_entry + old_entry)
     with simulated_node(tmp_path / "data", "--rate", "20") as (_, url):
         settings = {"node.data_dir": tmp_path / "data", "node.info_url": url, "grpc.api_keys": keys}
         with Daemon(settings) as daemon:
             daemon.wait_event("books loaded")
             with grpc.insecure_channel(f"127.0.0.1:{daemon.port()}") as channel:
                 described = method("SubscribeBbo")
-                stream = channel.unary_stream(
+                call = channel.unary_stream(
                     f"/{SERVICE}/SubscribeBbo",
                     lambda request: request.SerializeToString(),
                     message(described.output_type.name).FromString,
-                )(
-                    message(described.input_type.name)(symbols=["*"]),
-                    metadata=[("x-api-key", old)],
-                    timeout=PATIENCE_SECONDS,
+                )
+                stream, revoked = (
+                    call(
+                        message(described.input_type.name)(symbols=["*"]),
+                        metadata=[("x-api-key", key)],
+                        timeout=PATIENCE_SECONDS,
+                    )
+                    for key in (kept, old)
                 )
                 next(stream)
-                keys.write_text(new_entry)
+                next(revoked)
+                keys.write_text(kept_entry + new_entry)
                 daemon.process.send_signal(signal.SIGHUP)
                 daemon.wait_event("certificates and keys were read again")
                 assert markets(channel, new).markets
                 with pytest.raises(grpc.RpcError, match="not known here"):
                     markets(channel, old)
+                with pytest.raises(grpc.RpcError, match="has been revoked"):
+                    for _ in revoked:
+                        continue
+                assert revoked.code() is grpc.StatusCode.UNAUTHENTICATED
                 keys.write_text("nonsense")
                 daemon.process.send_signal(signal.SIGHUP)
                 daemon.wait_event("certificates and keys stay as they were")
