@@ -24,7 +24,13 @@ from hyperstream.market.book import ADDED, Book, JournalEntry
 from hyperstream.market.order import Order
 from hyperstream.market.updates import BlockStamp
 from hyperstream.wire.node_blocks import StatusBlock
-from hyperstream.wire.statuses import is_readable, leaving_statuses, opening_statuses, statuses_of
+from hyperstream.wire.statuses import (
+    is_readable,
+    joined_lines,
+    leaving_statuses,
+    opening_statuses,
+    statuses_of,
+)
 
 log = structlog.get_logger("hyperstream.engine")
 
@@ -158,7 +164,8 @@ class OrderLevel:
         """Add what these lines tell. Why orders left is of use only to who follows them."""
         followed = [market for market in self.all_markets() if market.orders]
         passed = {market.symbol for market in followed if market.passes_statuses}
-        for line in statuses.lines:
+        # Thousands of lines of one event each are searched as one, as the one line of a block is.
+        for line in statuses.lines if passed else joined_lines(statuses.lines):
             try:
                 opening = opening_statuses(line)
                 if opening:

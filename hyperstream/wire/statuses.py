@@ -14,6 +14,7 @@ order from the time of that status (``tif`` "Gtc", no trigger price). Format: Hy
 
 import re
 from collections.abc import Collection
+from itertools import chain
 from typing import Any
 
 import orjson
@@ -42,18 +43,23 @@ _LATEST_MS = 2**63 // _NS_PER_MS - 1  # times are signed 64-bit numbers of ns
 
 
 def opening_statuses(line: bytes) -> dict[int, bytes]:
-    """Return the statuses of a node line that may open a resting order, by oid, unparsed.
+    """Return the statuses of a node line, or of several, that may open a resting order, by oid, unparsed.
 
     Each is a JSON object without its opening brace and what stands before ``"status"``; ``triggered``
     ones are whole, for their time. Untriggered trigger orders are left out; they do not rest. Raises
     FormatError if the line holds events that are not order statuses in the node's own spelling.
     """
     found: dict[int, bytes] = {}
-    find = line.find
+    find, rfind = line.find, line.rfind
+    is_one = b"\n" not in line
     for match in _OPENING.finditer(line):
-        end = find(_NEXT, match.end())
+        at = match.end()
+        stop = -1 if is_one else find(b"\n", at)
+        if stop < 0:
+            stop = len(line)
+        end = find(_NEXT, at, stop)
         if end < 0:
-            end = line.rfind(b"}", match.end(), line.rfind(b"]"))
+            end = rfind(b"}", at, rfind(b"]", at, stop))
         if match[1] == b"open":
             status = line[match.start() : end + 1]
             if _TRIGGER in status and _is_untriggered(status):
@@ -70,7 +76,7 @@ def _parsed_statuses(line: bytes) -> dict[int, bytes]:
     """The same by way of JSON, for lines whose orders do not have their fields in the usual order."""
     found: dict[int, bytes] = {}
     try:
-        for event in orjson.loads(line)["events"]:
+        for event in chain.from_iterable(orjson.loads(each)["events"] for each in line.split(b"\n")):
             order = event["order"]
             if event["status"] == "triggered" or (event["status"] == "open" and not order["isTrigger"]):
                 found[order["oid"]] = orjson.dumps(event)[1:]
@@ -118,6 +124,13 @@ def statuses_of(line: bytes, symbols: Collection[str]) -> dict[str, list[bytes]]
             found.setdefault(symbol, []).append(line[line.rfind(_TIME, 0, at) : end + 1])
             at = line.find(coin, end)
     return found
+
+
+def joined_lines(lines: list[bytes]) -> list[bytes]:
+    """Return lines as one text to search, if each of them holds a status; else as they are."""
+    if len(lines) > 1 and all(_STATUS in line for line in lines):
+        return [b"\n".join(lines)]
+    return lines
 
 
 def is_readable(line: bytes) -> bool:

@@ -10,7 +10,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hyperstream.errors import FormatError
-from hyperstream.wire.statuses import attributes_of, is_readable, leaving_statuses, opening_statuses
+from hyperstream.wire.statuses import (
+    attributes_of,
+    is_readable,
+    joined_lines,
+    leaving_statuses,
+    opening_statuses,
+)
 
 TIME = "2026-05-05T17:39:13.024084407"
 STATUSES = [
@@ -90,6 +96,31 @@ def test_leaving_statuses_are_those_a_json_reading_finds(each: list[dict[str, An
     gone = {"filled", "canceled", "marginCanceled", "selfTradeCanceled", "scheduledCancel"}
     expected = {event["order"]["oid"]: event["status"] for event in each if event["status"] in gone}
     assert leaving_statuses(line(each)) == expected
+
+
+@given(st.lists(events, min_size=1, max_size=6))
+def test_lines_searched_as_one_tell_what_they_tell_one_by_one(blocks: list[list[dict[str, Any]]]) -> None:
+    lines = [
+        line([event | {"order": event["order"] | {"oid": event["order"]["oid"] + 100 * number}}])
+        for number, each in enumerate(blocks)
+        for event in each
+    ]
+    lines += [line(each) for each in blocks]
+    (text,) = joined_lines(lines) if all(blocks) else [b"\n".join(lines)]
+    opening: dict[int, bytes] = {}
+    leaving: dict[int, str] = {}
+    for each in lines:
+        opening |= opening_statuses(each)
+        leaving |= leaving_statuses(each)
+    assert opening_statuses(text) == opening
+    assert leaving_statuses(text) == leaving
+
+
+def test_lines_of_which_one_holds_no_status_are_searched_one_by_one() -> None:
+    lines = [line([status("open", 1)]), b'{"something":"else"}', line([status("open", 2)])]
+    assert joined_lines(lines) == lines
+    assert joined_lines(lines[:1]) == lines[:1]
+    assert len(joined_lines([lines[0], lines[2]])) == 1
 
 
 def test_attributes_of_an_open_order() -> None:

@@ -5,6 +5,7 @@ event is a repetition if its bytes were seen in the same height: an order never 
 change twice (sizes only fall, order ids are not used again), nor does a fill.
 """
 
+from itertools import repeat
 from typing import Any
 
 import orjson
@@ -16,6 +17,8 @@ from hyperstream.sources.node.reader import DIFFS, Block, check_events, load_eve
 from hyperstream.sources.node.streaming import HEAD_AT, StreamingReader
 from hyperstream.wire.node_blocks import DiffBlock, FillBlock, Position
 from hyperstream.wire.node_lines import Envelope
+
+_TAIL = b"]}"
 
 
 class StreamingEventReader(StreamingReader):
@@ -35,26 +38,31 @@ class StreamingEventReader(StreamingReader):
         return bool(self._events)
 
     def _take_run(self, lines: list[bytes]) -> bool:
-        # What follows the head is ``[event]}``; given a key each, the tails of a run are one JSON
-        # text, which is parsed in two thirds of the time that line by line takes.
-        at = HEAD_AT + len(self._head) - 1
-        tails = [line[at:] for line in lines]
-        if not self._seen.isdisjoint(tails) or (len(tails) > 1 and len(set(tails)) < len(tails)):
+        # What follows the head is ``event]}``; the events of a run are one JSON text, which is parsed in
+        # half the time that line by line takes.
+        if not all(map(bytes.endswith, lines, repeat(_TAIL))):
+            return False
+        begin, end = HEAD_AT + len(self._head), -len(_TAIL)
+        texts = [line[begin:end] for line in lines]
+        new = set(texts)
+        if len(new) < len(texts) or not new.isdisjoint(self._seen):
             return False
         try:
-            parsed = orjson.loads(b'[{"":' + b',{"":'.join(tails) + b"]")
-            if len(parsed) != len(tails) or set(map(len, parsed)) != {1}:
-                return False
-            events = [event for tail in parsed for event in tail[""]]
+            events = orjson.loads(b"[" + b",".join(texts) + b"]")
             check_events(self.kind, events)
-        except (orjson.JSONDecodeError, FormatError, TypeError, KeyError):
+        except (orjson.JSONDecodeError, FormatError):
             return False
-        self._seen.update(tails)
+        if len(events) != len(texts):  # a line of more events than one, or of none
+            return False
+        if self._seen:
+            self._seen |= new
+        else:
+            self._seen = new
         self._events += events
         return True
 
     def _parse(self, line: bytes, envelope: Envelope) -> tuple[bytes, list[Any]]:
-        return line[envelope.events_at - 1 :], load_events(self.kind, line)
+        return line[envelope.events_at : -len(_TAIL)], load_events(self.kind, line)
 
     def _take(self, parsed: tuple[bytes, list[Any]], batch: Batch) -> None:
         tail, events = parsed

@@ -102,8 +102,11 @@ class StreamingStatusReader(StreamingReader):
         word = data.find(REJECTED, first_end, stop)
         end = data.rfind(b"\n", start, word) + 1 if word >= 0 else stop
         lines = data[start : end - 1].split(b"\n")
-        if self._end_of_run(lines, 0) == len(lines) and self._take_run(lines):
+        head = self._head
+        if all(line.startswith(head, HEAD_AT) and line.endswith(b"]}") for line in lines):
             self.counters.lines += len(lines)
+            # Only the first may be a rejection; and no line here is torn (see above).
+            self._kept += lines if _may_touch_a_book(lines[0]) else lines[1:]
         else:
             self._exactly(batch, start, end, items)
         return end
