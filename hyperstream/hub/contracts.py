@@ -318,9 +318,9 @@ class ConflatedSubscription(Subscription):
             self.wake()
 
     @property
-    def unread_answers(self) -> int:
-        """Answers and notices that wait."""
-        return len(self._private)
+    def unread_answers(self) -> tuple[int, int]:
+        """Answers and notices that wait, and their bytes."""
+        return len(self._private), self._private_bytes
 
     def _put_private(self, frame: bytes, note: NoticeNote | None = None) -> None:
         self._private_number += 1

@@ -122,9 +122,9 @@ class Subscription(ABC):
         """
 
     @property
-    def unread_answers(self) -> int:
-        """How much of what was told to this subscriber alone waits, if that is known apart from the rest."""
-        return 0
+    def unread_answers(self) -> tuple[int, int]:
+        """Messages and bytes told to this subscriber alone that wait, if known apart from the rest."""
+        return 0, 0
 
     @abstractmethod
     def _forget(self, cursor: Cursor) -> None:

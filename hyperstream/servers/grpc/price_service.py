@@ -39,6 +39,7 @@ REQUEST_COST = 10
 SERIES_PER_SECOND = 1_000
 SERIES_AT_ONCE = 5_000
 MAX_UNREAD_ANSWERS = 64
+MAX_UNREAD_BYTES = 65_536
 
 
 @define(eq=False)
@@ -120,7 +121,7 @@ class PriceService:
                 subscriber.wake()  # it rests, and has set no timer
             for _ in selections.steps(request):
                 await asyncio.sleep(0)  # bars begin with their history, which takes milliseconds
-            while subscription.unread_answers >= MAX_UNREAD_ANSWERS:
+            while _is_too_much(subscription.unread_answers):
                 if subscription.is_finished:
                     return
                 await subscriber.wait_taken()
@@ -139,6 +140,10 @@ class PriceService:
             )
             for method in service.methods
         }
+
+
+def _is_too_much(unread: tuple[int, int]) -> bool:
+    return unread[0] >= MAX_UNREAD_ANSWERS or unread[1] >= MAX_UNREAD_BYTES
 
 
 def _reading_ended(reader: asyncio.Task[None], subscriber: Subscriber) -> None:
