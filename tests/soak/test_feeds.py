@@ -9,11 +9,13 @@ import tracemalloc
 import pytest
 from trio.testing import MockClock
 
+from tests.sources.exchanges import conftest
 from tests.sources.exchanges.chaos import Chaos, task_count, troubled
 
 STRIKES = 1_000
 WARM_UP = 200
 MAX_GROWTH_BYTES = 1_000_000
+quiet = conftest.quiet
 
 
 def held_bytes(chaos: Chaos) -> int:
@@ -50,6 +52,7 @@ async def test_a_thousand_troubles_leave_nothing_behind(autojump_clock: MockCloc
         tracemalloc.stop()
     print(
         f"\n{venue}: {sum(chaos.strikes.values())} troubles in {time.monotonic() - began:.0f} s, "
-        f"{chaos.gaps_told} gaps told, {len(chaos.here.endpoints)} connections, {statistics.snapshots} snapshots, "
+        f"{chaos.gaps_told} gaps told, {len(chaos.here.endpoints)} connections, "
+        f"{statistics.snapshots} snapshots, "
         f"{growth:+} bytes; {dict(chaos.strikes)}"
     )

@@ -9,10 +9,10 @@ import trio
 from attrs import define, field
 
 from hyperstream.errors import FormatError
+from hyperstream.sockets.pacing import Causes
 from hyperstream.sources.exchanges.listing import Listing
 from hyperstream.sources.exchanges.rest import LONGEST_WAIT_SECONDS, RestClient, RestError
 from hyperstream.sources.exchanges.venue import Venue
-from hyperstream.sources.node.complaints import Complaints
 
 log = structlog.get_logger("hyperstream.sources.exchanges")
 
@@ -29,7 +29,7 @@ class ListKeeper:
     rest: RestClient
     on_news: Callable[[], None]
     on_late: Callable[[], None]
-    _complaints: Complaints = field(factory=lambda: Complaints(log.warning), init=False)
+    _causes: Causes = field(factory=lambda: Causes(log, trio.current_time), init=False)
 
     async def run(self) -> None:
         """Keep the list current until cancelled."""
@@ -45,9 +45,9 @@ class ListKeeper:
             try:
                 instruments = await self.venue.list_instruments(self.rest)
             except (RestError, FormatError) as exc:
-                self._complaints.about(
-                    exc.cause if isinstance(exc, RestError) else "format",
+                self._causes.warning(
                     "the list of symbols is not to be had, asking again",
+                    exc.cause if isinstance(exc, RestError) else "format",
                     venue=self.venue.name,
                     error=str(exc),
                 )
@@ -56,7 +56,6 @@ class ListKeeper:
                 await trio.sleep(min(wait, LONGEST_WAIT_SECONDS))
                 continue
             failures = 0
-            self._complaints.counts.clear()
             if self.listing.replace(instruments):
                 self.on_news()
             await trio.sleep(self.venue.timing.listing)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ssl
 from collections.abc import Mapping
 from types import TracebackType
 from typing import Any
@@ -12,6 +11,7 @@ import trio
 from attrs import define, field
 
 from hyperstream.errors import HyperstreamError
+from hyperstream.sockets.connecting import default_context
 
 ANSWER_SECONDS = 20.0
 MAX_ANSWER_BYTES = 64 << 20
@@ -52,7 +52,7 @@ class RestClient:
 
     async def __aenter__(self) -> RestClient:
         # Certificates are those of the system, as for WebSockets; no proxy stands between, as for these.
-        context = ssl.create_default_context()
+        context = await trio.to_thread.run_sync(default_context)
         self._client = httpx.AsyncClient(verify=context, transport=self.transport, trust_env=False)
         await self._client.__aenter__()
         return self

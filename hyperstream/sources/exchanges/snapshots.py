@@ -11,9 +11,9 @@ from attrs import define, field
 
 from hyperstream.errors import FormatError
 from hyperstream.market.venue_book import BookSnapshot
+from hyperstream.sockets.pacing import Causes
 from hyperstream.sources.exchanges.rest import RestError
 from hyperstream.sources.exchanges.streams import BookStream
-from hyperstream.sources.node.complaints import Complaints
 
 log = structlog.get_logger("hyperstream.sources.exchanges")
 
@@ -36,7 +36,7 @@ class SnapshotQueue:
     useless: int = field(default=0, init=False)
     _waiting: dict[BookStream, float] = field(factory=dict, init=False)
     _bell: trio.Event = field(factory=trio.Event, init=False)
-    _complaints: Complaints = field(factory=lambda: Complaints(log.warning), init=False)
+    _causes: Causes = field(factory=lambda: Causes(log, trio.current_time), init=False)
 
     def ask(self, stream: BookStream, seconds: float = 0.0) -> None:
         """Have a snapshot fetched for a book, after some seconds at the earliest; once is enough."""
@@ -79,15 +79,14 @@ class SnapshotQueue:
             snapshot = await self.fetch(stream.symbol)
         except (RestError, FormatError) as exc:
             cause = exc.cause if isinstance(exc, RestError) else "format"
-            self._complaints.about(
-                cause,
+            self._causes.warning(
                 "a book's snapshot is not to be had, asking again",
+                cause,
                 venue=self.venue,
                 symbol=stream.symbol,
                 error=str(exc),
             )
         else:
-            self._complaints.counts.clear()
             self.fetched += 1
             is_synced = self._waiting.get(stream) is not None and stream.join(snapshot, self.now_ns())
             self.useless += not is_synced
