@@ -147,6 +147,7 @@ class QueuedRoute(Route):
     _filled: trio.lowlevel.ParkingLot = field(init=False, factory=trio.lowlevel.ParkingLot)
     _freed: trio.lowlevel.ParkingLot = field(init=False, factory=trio.lowlevel.ParkingLot)
     _is_finishing: bool = field(init=False, default=False)
+    _is_in_hand: bool = field(init=False, default=False)
 
     def __attrs_post_init__(self) -> None:
         if self.max_queue < 1:
@@ -187,8 +188,9 @@ class QueuedRoute(Route):
         self._filled.unpark()
 
     def abandon(self) -> int:
-        """Drop what waits; return how many messages that were."""
-        lost = self.depth
+        """Drop what waits and what a cancelled handler had in hand; return how many messages that were."""
+        lost = self.depth + self._is_in_hand
+        self._is_in_hand = False
         self.dropped += lost
         self._queue.clear()
         self._newest.clear()
@@ -206,12 +208,14 @@ class QueuedRoute(Route):
 
     async def _handle(self, message: Any) -> None:
         began = perf_counter()
+        self._is_in_hand = True  # and stays so if this is cancelled, until `abandon`
         try:
             await self.handler(message)
         except Exception as error:
             self.fail(error)
         else:
             self.handled += 1
+        self._is_in_hand = False
         self.handling_seconds += perf_counter() - began
 
     def _take(self) -> Any:

@@ -103,6 +103,8 @@ class Session:
         """Send what is queued, say goodbye, and end; by force after ``seconds``."""
         if self.ending is None:
             self.ending = Ending(reason, is_planned=True)
+        if not self.is_ready:  # nothing is queued, and there may be no answer to wait for
+            self._scope.cancel(reason=reason)
         self.sender.finish(code, goodbye)
         self._scope.deadline = min(self._scope.deadline, trio.current_time() + seconds)
 

@@ -34,7 +34,8 @@ class ConnectionStatistics:
 
     ``latency_seconds`` is how long the last ping took, ``queued`` how many messages wait to be sent,
     ``unsent`` how many were lost with a connection. ``gaps`` counts subscriptions told of one, ``unanswered``
-    commands without an answer, ``unmatched_replies`` answers without a command.
+    commands without an answer, ``unmatched_replies`` answers without a command. ``losses`` leaves out what
+    was planned.
     """
 
     name: str

@@ -147,6 +147,8 @@ class Upkeep:
                     return
                 ending = await self._use(session)
             except ConnectFailed as error:
+                if self._stopping.is_set():
+                    return
                 self.connect_failures += 1
                 reason, at_least = str(error), error.retry_after_seconds or 0.0
                 self.causes.warning("cannot connect", (error.kind, error.status), reason=reason)
@@ -219,7 +221,9 @@ class Upkeep:
         self._change(State.CONNECTED, "connected")
 
     def _lost(self, session: Session, ending: Ending) -> tuple[Hashable, ...]:
-        if not self._stopping.is_set():
+        if ending.is_planned:
+            self.log.info("the connection is closed as planned", reason=ending.reason)
+        else:
             self.losses += 1
             self.causes.warning("the connection was lost", ending.reason, reason=ending.reason)
         blame_seconds = 0.0 if ending.is_planned else self.config.blame_seconds
@@ -237,7 +241,9 @@ class Upkeep:
 
     def _change(self, new: State, reason: str, suspects: tuple[Hashable, ...] = ()) -> None:
         old, self.state = self.state, new
-        self.log.info("state changed", old=old.value, new=new.value, reason=reason, attempt=self.attempt)
+        # Failures and losses are said as warnings, once per cause; the attempts between them are no news.
+        say = self.log.debug if new in (State.CONNECTING, State.RECONNECTING) else self.log.info
+        say("state changed", old=old.value, new=new.value, reason=reason, attempt=self.attempt)
         self.tell(StateChange(old, new, reason, self.attempt, trio.current_time(), suspects))
         reached = self._waiting.pop(new, None)
         if reached is not None:

@@ -14,6 +14,7 @@ from trio.testing import MockClock
 
 from hyperstream.errors import CommandRefused, CommandTimedOut, ConfigurationError, ConnectionLost
 from hyperstream.sockets import (
+    Command,
     Connection,
     Endpoint,
     Event,
@@ -465,9 +466,10 @@ async def test_what_routes_cannot_finish_in_time_is_counted_and_said(
             await settle()
             left_at = trio.current_time()
     assert trio.current_time() - left_at == 5.0
-    assert router.statistics().routes["all"].dropped == 3
+    assert router.statistics().routes["all"].handled == 1
+    assert router.statistics().routes["all"].dropped == 4, "one was in the handler's hands"
     (line,) = [line for line in logs if line["event"] == "closing took too long and was cut short"]
-    assert line["dropped_messages"] == 3
+    assert line["dropped_messages"] == 4
 
 
 async def test_an_error_in_the_block_comes_out_as_it_is(
@@ -600,3 +602,35 @@ async def test_an_endpoint_of_its_own_is_handed_to_the_opener(
     async with Connection(config, toy_router([]), ToyProtocol(), opener) as connection:
         await connection.wait_state(State.CONNECTED)
     assert (seen[0].host, seen[0].port, seen[0].is_secure) == ("venue.test", 9443, True)
+
+
+async def test_leaving_does_not_wait_for_an_authentication(
+    nursery: trio.Nursery, autojump_clock: MockClock
+) -> None:
+    async def provide() -> Endpoint:
+        await trio.lowlevel.checkpoint()
+        return Endpoint("ws://venue.test", authentication=(Command('{"op":"login","id":1}', id=1),))
+
+    venue = Venue(nursery, silent)
+    config = SocketConfig("toy", provider=provide, heartbeat=None)
+    connection = Connection(config, toy_router([]), ToyProtocol(), venue.opener)
+    async with connection:
+        await trio.sleep(1)
+        assert venue.visit.commands
+        left_at = trio.current_time()
+    assert trio.current_time() == left_at
+    assert connection.statistics().connect_failures == 0
+
+
+async def test_what_was_planned_is_no_loss_and_no_warning(
+    nursery: trio.Nursery, autojump_clock: MockClock
+) -> None:
+    with capture_logs() as logs:
+        async with Venue(nursery).connect(toy_router([])) as connection:
+            await connection.wait_state(State.CONNECTED)
+            await trio.sleep(60)
+            connection.reconnect("serverShutdown")
+            await connection.wait_state(State.RECONNECTING)
+            await connection.wait_state(State.CONNECTED)
+        assert connection.statistics().losses == 0
+    assert [line for line in logs if line["log_level"] == "warning"] == []
