@@ -21,7 +21,7 @@ OpenStream = Callable[[Endpoint, ssl.SSLContext | None], Awaitable[trio.abc.Stre
 def default_context() -> ssl.SSLContext:
     """Return the TLS context of connections that have none of their own: certificates and names are checked.
 
-    Made once, and by a thread: reading the system's certificates takes 15 ms at best.
+    Made once: reading the system's certificates holds everybody up for 15 ms at best.
     """
     return ssl.create_default_context()
 
@@ -29,13 +29,15 @@ def default_context() -> ssl.SSLContext:
 async def open_stream(endpoint: Endpoint, ssl_context: ssl.SSLContext | None) -> trio.abc.Stream:
     """Open TCP to an endpoint, and TLS where its scheme asks for it. Raises `ConnectFailed`."""
     where = f"{endpoint.host}:{endpoint.port}"
+    context = ssl_context
+    if context is None and endpoint.is_secure:
+        context = default_context()
     try:
         tcp = await trio.open_tcp_stream(endpoint.host, endpoint.port)
     except OSError as error:
         raise network_failure(error, where) from error
-    if not endpoint.is_secure:
+    if context is None or not endpoint.is_secure:
         return tcp
-    context = ssl_context if ssl_context is not None else await trio.to_thread.run_sync(default_context)
     tls = trio.SSLStream(tcp, context, server_hostname=endpoint.host, https_compatible=True)
     try:
         await tls.do_handshake()

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import aclosing
 from types import TracebackType
-from typing import Any
+from typing import Any, cast
 
 import httpx
 import trio
@@ -52,7 +53,7 @@ class RestClient:
 
     async def __aenter__(self) -> RestClient:
         # Certificates are those of the system, as for WebSockets; no proxy stands between, as for these.
-        context = await trio.to_thread.run_sync(default_context)
+        context = default_context()
         self._client = httpx.AsyncClient(verify=context, transport=self.transport, trust_env=False)
         await self._client.__aenter__()
         return self
@@ -120,10 +121,11 @@ class RestClient:
 async def _read(answer: httpx.Response, url: str) -> bytes:
     """The body, but no more of it than memory is worth."""
     body = bytearray()
-    async for chunk in answer.aiter_bytes():
-        body += chunk
-        if len(body) > MAX_ANSWER_BYTES:
-            raise RestError("too long", f"{url} answers with more than {MAX_ANSWER_BYTES} bytes")
+    async with aclosing(cast(AsyncGenerator[bytes, None], answer.aiter_bytes())) as chunks:
+        async for chunk in chunks:
+            body += chunk
+            if len(body) > MAX_ANSWER_BYTES:
+                raise RestError("too long", f"{url} answers with more than {MAX_ANSWER_BYTES} bytes")
     return bytes(body)
 
 
