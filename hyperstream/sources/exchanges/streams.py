@@ -174,6 +174,7 @@ class BookStream(Stream):
         if outcome is APPLIED:
             self.applied += 1
             self._tell(receive_time_ns)
+            self.outbox.wake()
         elif isinstance(outcome, Broken):
             self.breaks += 1
         return self.book.is_synced
@@ -196,6 +197,7 @@ class BookStream(Stream):
         if deepest > self._depth and self.book.is_synced:
             self._depth = deepest
             self._tell(self.last_receive_time_ns)
+            self.outbox.wake()
         self._depth = deepest
 
     def interrupted(self) -> None:
