@@ -166,13 +166,15 @@ class Trouble:
     # -- chance -----------------------------------------------------------------------------
 
     def strike(self, kind: str | None = None) -> str:
-        """Do one kind of trouble to something picked at random; by default one of ``rates``. Return its name.
+        """Do one kind of trouble to something picked at random, and return its name.
 
-        Names are ``TroubleRates``' fields. A kind that finds nobody to strike does nothing; one that
-        waits for the next handshake, command or request is counted when that comes.
+        By default it is one of ``rates``, or any where these want none; names are ``TroubleRates``'
+        fields. A kind that finds nobody to strike does nothing; one that waits for the next handshake,
+        command or request is counted when that comes.
         """
         if kind is None:
-            names, weights = zip(*self.rates.chosen(), strict=True)
+            wanted = self.rates.chosen() or [(name, 1.0) for name in STRIKES]
+            names, weights = zip(*wanted, strict=True)
             kind = str(self.rng.choices(names, weights)[0])
         if kind not in STRIKES:
             raise ConfigurationError(f"no such trouble: {kind!r}; there is {', '.join(STRIKES)}")

@@ -7,7 +7,8 @@
         fake.truth("BTCUSDT").best
 
 The venue's clock moves only by ``step``; ``run`` steps in Trio's time. Pings, idle limits and
-lifetimes are Trio's time, so a test's clock moves them.
+lifetimes are Trio's time, so a test's clock moves them. A limit of 0 is none, for clients that come
+and go more often than the real venue would bear.
 """
 
 import ssl

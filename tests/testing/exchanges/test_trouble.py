@@ -321,6 +321,12 @@ async def test_every_kind_of_strike_does_something(connect: Connect) -> None:
             assert fake.trouble.counts, kind
 
 
+async def test_without_rates_any_kind_may_strike() -> None:
+    fake = FakeBinance()
+    await trio.lowlevel.checkpoint()
+    assert {fake.trouble.strike(None) for _ in range(300)} >= {"garbage", "skip", "stale_snapshot"}
+
+
 def test_strikes_and_rates_have_the_same_names() -> None:
     assert tuple(STRIKES) == TroubleRates.names()
 

@@ -110,7 +110,7 @@ async def test_a_connection_has_so_many_streams_and_no_more(connect: Connect) ->
 
 
 async def test_a_connection_ends_after_24_hours(connect: Connect, autojump_clock: MockClock) -> None:
-    fake = FakeBinance()
+    fake = FakeBinance(limits=evolve(SPOT_LIMITS, ping_seconds=0), futures_limits=FUTURES_LIMITS)
     async with fake.serve() as urls:
         spot: Client = await connect(fake, urls.stream)
         futures: Client = await connect(fake, urls.public)
