@@ -151,8 +151,7 @@ class BarStream:
 
     def tell_gap(self, detail: str) -> None:
         """Something the bars are made of is missing; the bars it falls into say so."""
-        if self.takes_trades:
-            self.builder.mark_gap()
+        self.builder.mark_gap()
         self.closed.tell_gap(detail)
         for instance in self.instances.values():
             instance.tell_gap(detail)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from functools import cache
 
 from hyperstream.hub.price_directory import VenueReport
 from hyperstream.market.indicators import (
@@ -11,6 +11,7 @@ from hyperstream.market.indicators import (
     Parameter,
     ParameterType,
     ParameterValue,
+    catalogue,
 )
 from hyperstream.v1 import price_pb2
 
@@ -50,23 +51,25 @@ def describe_venue(report: VenueReport, *, with_instruments: bool) -> price_pb2.
     )
 
 
-def describe_indicators(kinds: Iterable[IndicatorKind]) -> list[price_pb2.Indicator]:
-    """Indicator messages."""
-    return [
-        price_pb2.Indicator(
-            name=kind.name,
-            title=kind.title,
-            group=kind.group,
-            source=_SOURCES[kind.needs],
-            inputs=kind.inputs,
-            parameters=[_parameter(each) for each in kind.parameters],
-            outputs=kind.outputs,
-            warm_up=kind.warm_up({each.name: each.default for each in kind.parameters}),
-            price_scale=kind.is_on_price_scale,
-            cumulative=kind.is_cumulative,
-        )
-        for kind in kinds
-    ]
+@cache
+def describe_indicators() -> tuple[price_pb2.Indicator, ...]:
+    """An Indicator message for each there is; made once, because there are hundreds."""
+    return tuple(_indicator(kind) for kind in catalogue())
+
+
+def _indicator(kind: IndicatorKind) -> price_pb2.Indicator:
+    return price_pb2.Indicator(
+        name=kind.name,
+        title=kind.title,
+        group=kind.group,
+        source=_SOURCES[kind.needs],
+        inputs=kind.inputs,
+        parameters=[_parameter(each) for each in kind.parameters],
+        outputs=kind.outputs,
+        warm_up=kind.warm_up({each.name: each.default for each in kind.parameters}),
+        price_scale=kind.is_on_price_scale,
+        cumulative=kind.is_cumulative,
+    )
 
 
 def _parameter(parameter: Parameter) -> price_pb2.IndicatorParameter:

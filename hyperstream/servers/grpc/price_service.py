@@ -20,7 +20,6 @@ from grpclib.server import Stream
 from hyperstream.hub.hub import Hub
 from hyperstream.hub.price_directory import PriceDirectory
 from hyperstream.hub.subscription import Contract, OutboxLimits
-from hyperstream.market.indicators import catalogue
 from hyperstream.servers.door.bucket import TokenBucket
 from hyperstream.servers.grpc.codec import UnreadableRequest
 from hyperstream.servers.grpc.message_stream import charge_series
@@ -63,15 +62,12 @@ class PriceService:
         for i, name in enumerate(request.venues):
             if name not in reports:
                 refuse(f"venues[{i}]", f"there is no venue {name[:100]!r}; there are {', '.join(reports)}")
-        chosen = [reports[name] for name in request.venues or reports]
-        await stream.send_message(
-            price_pb2.GetInstrumentsResponse(
-                venues=[
-                    describe_venue(report, with_instruments=not request.omit_instruments) for report in chosen
-                ],
-                indicators=() if request.omit_indicators else describe_indicators(catalogue()),
-            )
-        )
+        venues = []
+        for name in request.venues or reports:
+            venues.append(describe_venue(reports[name], with_instruments=not request.omit_instruments))
+            await asyncio.sleep(0)  # thousands of instruments take milliseconds
+        indicators = () if request.omit_indicators else describe_indicators()
+        await stream.send_message(price_pb2.GetInstrumentsResponse(venues=venues, indicators=indicators))
 
     async def StreamPrices(self, stream: Stream[Any, Any]) -> None:  # noqa: N802
         """Whatever the requests on the stream ask for."""

@@ -284,6 +284,18 @@ def test_a_gap_is_told_and_values_go_on() -> None:
     ] == [(WALK[5] + WALK[6]) / 2]
 
 
+def test_the_venues_bars_that_a_gap_swallowed_are_incomplete() -> None:
+    world = PriceWorld()
+    follower = world.follow(bars("1m"))
+    follower.be_prompt()
+    world.engine.apply([venue_bar(0, "101.0", is_closed=True), venue_bar(1, "102.0", is_closed=False)])
+    follower.take()
+    gap = FeedGap(VENUE, (topic(Channel.BARS, "1m"),), world.now_ns, "connection", "for two minutes")
+    world.engine.apply([gap, venue_bar(4, "104.0", is_closed=True)])
+    told = [(bar.close, bar.incomplete) for bar in follower.bars() if bar.closed]
+    assert told == [("102.0", True), ("102.0", True), ("102.0", True), ("104.0", False)]
+
+
 def test_a_gap_of_something_else_is_not_told() -> None:
     world = PriceWorld()
     follower = world.follow(indicator("spread"), bars("1s"))
