@@ -63,7 +63,7 @@ class PriceService:
             if name not in reports:
                 refuse(f"venues[{i}]", f"there is no venue {name[:100]!r}; there are {', '.join(reports)}")
         venues = []
-        for name in request.venues or reports:
+        for name in dict.fromkeys(request.venues or reports):
             venues.append(describe_venue(reports[name], with_instruments=not request.omit_instruments))
             await asyncio.sleep(0)  # thousands of instruments take milliseconds
         indicators = () if request.omit_indicators else describe_indicators()

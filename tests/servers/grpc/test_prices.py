@@ -488,7 +488,9 @@ async def test_get_instruments_describes_venues_markets_and_indicators() -> None
         assert macd.warm_up == 34
         assert indicators["atr"].source == price_pb2.INDICATOR_SOURCE_BARS
         assert indicators["book_imbalance"].source == price_pb2.INDICATOR_SOURCE_BOOK
-        one = await get_instruments(served, venues=["binance"], omit_indicators=True, omit_instruments=True)
+        one = await get_instruments(
+            served, venues=["binance"] * 3, omit_indicators=True, omit_instruments=True
+        )
         assert [(venue.name, len(venue.instruments)) for venue in one.venues] == [("binance", 0)]
         assert not one.indicators
 
