@@ -15,6 +15,7 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Callable
+from itertools import islice
 
 from attrs import define, field, frozen
 
@@ -116,15 +117,18 @@ class Agenda:
 
     def _askable(self, now: float) -> list[Record]:
         """The next batch: those without suspicion, then one group of suspects at a time."""
-        ready = [record for record in self._to_ask if record.not_before <= now]
-        trusted = [record for record in ready if record.group_size is None]
-        if trusted or not ready:
-            return trusted[: self.batch]
-        self._on_trial = [record for record in self._on_trial if self._is_on_trial(record, now)]
-        if self._on_trial:
+        if not self._to_ask:
             return []
-        size = min(record.group_size or 1 for record in ready)
-        return ready[: min(size, self.batch)]
+        ready = (record for record in self._to_ask if record.not_before <= now)
+        trusted = list(islice((record for record in ready if record.group_size is None), self.batch))
+        if trusted:
+            return trusted
+        self._on_trial = [record for record in self._on_trial if self._is_on_trial(record, now)]
+        suspects = [record for record in self._to_ask if record.not_before <= now]
+        if self._on_trial or not suspects:
+            return []
+        size = min(record.group_size or 1 for record in suspects)
+        return suspects[: min(size, self.batch)]
 
     def _is_on_trial(self, record: Record, now: float) -> bool:
         if record.status is Status.QUEUED:

@@ -253,7 +253,7 @@ class Connection:
 
     def _wake(self) -> None:
         if self._upkeep.session is not None:
-            self._upkeep.session.sender.wake()
+            self._upkeep.session.wake()
 
     async def _answered(self, waiters: list[Waiter]) -> None:
         outcome = Outgoing("")

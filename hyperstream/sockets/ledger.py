@@ -49,6 +49,7 @@ class Ledger:
     renewals: int = 0
     refusals: int = 0
     unanswered: int = 0
+    min_silence_seconds: float = math.inf  # of any subscription that was ever wanted
     _agenda: Agenda = field(init=False)
     _underway: Underway = field(init=False)
 
@@ -63,11 +64,13 @@ class Ledger:
         record = self.records.get(subscription.key)
         if record is None:
             record = self.records[subscription.key] = Record(subscription, is_tentative)
+            self._note_silence(subscription)
             self._agenda.ask(record)
             return record
         record.is_wanted = True
         record.is_tentative = record.is_tentative and is_tentative
         record.subscription = subscription
+        self._note_silence(subscription)
         if record.status is Status.UNWANTED:
             self._agenda.drop(record)
             record.status = Status.ACTIVE
@@ -303,6 +306,10 @@ class Ledger:
         return tuple(record.subscription.key for record in unproven or recent)
 
     # -- steps
+
+    def _note_silence(self, subscription: Subscription) -> None:
+        if subscription.max_silence_seconds is not None:
+            self.min_silence_seconds = min(self.min_silence_seconds, subscription.max_silence_seconds)
 
     def _forget(self, record: Record) -> None:
         self._agenda.drop(record)

@@ -93,13 +93,12 @@ class Sender:
                 await self.transmit(self._urgent.popleft())
                 continue
             now = trio.current_time()
-            until = self.ledger.wakes_at(now)
+            delay = 0.0
             if self._outbox or (self._goodbye is None and self.ledger.has_command(now)):
                 delay = self.bucket.delay(now)
                 if delay <= 0 and await self._send_next(now):
                     continue
-                until = now + delay if delay > 0 else until
-            await self._bell.wait(until)
+            await self._bell.wait(now + delay if delay > 0 else self.ledger.wakes_at(now))
         code, goodbye = self._goodbye
         await self.transport.aclose(code, goodbye or None)
 

@@ -61,6 +61,7 @@ class Session:
     _released_at: float = -math.inf
     sender: Sender = field(init=False)
     _to_watch: Bell = field(factory=Bell)
+    _watching_until: float = math.inf
     _ponged: Bell = field(factory=Bell)
     _scope: trio.CancelScope = field(factory=trio.CancelScope)
 
@@ -72,7 +73,7 @@ class Session:
             self.bucket,
             self.traffic,
             on_lost=self.end,
-            on_command=self._to_watch.ring,
+            on_command=self._watch_command,
         )
 
     async def run(self) -> Ending:
@@ -107,6 +108,11 @@ class Session:
             self._scope.cancel(reason=reason)
         self.sender.finish(code, goodbye)
         self._scope.deadline = min(self._scope.deadline, trio.current_time() + seconds)
+
+    def wake(self) -> None:
+        """What is desired has changed."""
+        self.sender.wake()
+        self._to_watch.ring()
 
     async def _send(self) -> None:
         await self.sender.run()
@@ -169,9 +175,12 @@ class Session:
             else:
                 request.succeed(message)
             return True
-        is_known = self.ledger.take(reply, trio.current_time())
+        now = trio.current_time()
+        is_known = self.ledger.take(reply, now)
         self.sender.wake()
-        self._to_watch.ring()
+        # What is accepted now was asked for this long ago at most, and may fall silent from then on.
+        asked_at = now - self.config.acknowledge_seconds
+        self._watch_from(asked_at + self.ledger.min_silence_seconds)
         return is_known
 
     # -- beginning and keeping alive
@@ -238,10 +247,20 @@ class Session:
             await answered.wait()
         return answered.is_set()
 
+    def _watch_command(self) -> None:
+        soonest = min(self.config.acknowledge_seconds, self.ledger.min_silence_seconds)
+        self._watch_from(trio.current_time() + soonest)
+
+    def _watch_from(self, due_at: float) -> None:
+        """Have `_watch` look anew if something may be overdue before it would look anyway."""
+        if due_at < self._watching_until:
+            self._to_watch.ring()
+
     async def _watch(self) -> None:
         while True:
             until = math.inf if self._is_held else self.ledger.due_at(self._released_at)
-            await self._to_watch.wait(min(until, self.max_age_at))
+            self._watching_until = min(until, self.max_age_at)
+            await self._to_watch.wait(self._watching_until)
             now = trio.current_time()
             seconds = self.config.close_seconds
             if now >= self.max_age_at:

@@ -262,6 +262,15 @@ async def test_a_silent_subscription_is_renewed_and_the_others_are_left_alone(
     assert told[0] == Restored(("a",), 26.0)
 
 
+async def test_silence_can_be_watched_from_later_on(nursery: trio.Nursery, autojump_clock: MockClock) -> None:
+    async with Venue(nursery).connect(toy_router([])) as connection:
+        await connection.subscribe(Subscription("a"))
+        await trio.sleep(100)
+        connection.subscribe_nowait(Subscription("a", max_silence_seconds=120.0))
+        await trio.sleep(30)
+        assert connection.statistics().renewals == 1
+
+
 async def test_after_renewals_in_vain_the_socket_reconnects_once(
     nursery: trio.Nursery, autojump_clock: MockClock
 ) -> None:
