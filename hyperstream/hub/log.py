@@ -13,6 +13,7 @@ from __future__ import annotations
 HISTORY = 128
 HISTORY_BYTES = 524_288
 SEGMENT_ENTRIES = 32
+SHORT_SEGMENT_ENTRIES = 4
 SEGMENT_BYTES = HISTORY_BYTES // 8
 
 # A frame, its sequence (0 for a gap, which has none), and its topic's number. One is made for each frame
@@ -67,11 +68,15 @@ class Place:
 
 
 class Log:
-    """The newest entries of a topic. At least HISTORY of them are kept, unless they have HISTORY_BYTES."""
+    """The newest entries of a topic. At least HISTORY of them are kept, unless they have HISTORY_BYTES.
 
-    __slots__ = ("_count", "_newest", "_oldest", "_size")
+    Where nobody ever resumes (``is_resumable`` is False) only what somebody behind needs is kept, and a few.
+    """
 
-    def __init__(self, epoch: int) -> None:
+    __slots__ = ("_count", "_is_resumable", "_newest", "_oldest", "_size")
+
+    def __init__(self, epoch: int, *, is_resumable: bool = True) -> None:
+        self._is_resumable = is_resumable
         self._oldest = self._newest = Segment(epoch, 0)
         self._count = self._size = 0
 
@@ -84,7 +89,8 @@ class Log:
         self._size += size
         self._count += 1
         # Only behind an update: whoever resumes there must meet the gaps told after it.
-        if entry[1] and (len(newest.entries) >= SEGMENT_ENTRIES or newest.size >= SEGMENT_BYTES):
+        most = SEGMENT_ENTRIES if self._is_resumable else SHORT_SEGMENT_ENTRIES
+        if entry[1] and (len(newest.entries) >= most or newest.size >= SEGMENT_BYTES):
             self._begin_segment(newest.epoch, entry[1])
             self._let_go()
 
@@ -100,11 +106,12 @@ class Log:
 
     def _let_go(self) -> None:
         """Forget segments that are not needed to keep as much as is promised."""
+        promised = HISTORY if self._is_resumable else 0
         while self._oldest is not self._newest:
             oldest = self._oldest
             following = oldest.following
             if following is None or (
-                self._count - len(oldest.entries) < HISTORY and self._size <= HISTORY_BYTES
+                self._count - len(oldest.entries) < promised and self._size <= HISTORY_BYTES
             ):
                 return
             self._oldest = following

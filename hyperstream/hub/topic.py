@@ -92,7 +92,8 @@ class Topic:
     """One stream of updates.
 
     ``snapshots`` is None for topics that have no snapshots, such as trades. ``last_used_ns`` is
-    when it last had a subscriber, for retiring it later. No other topic ever has its ``number``.
+    when it last had a subscriber, for retiring it later. No other topic ever has its ``number``. With
+    ``is_resumable`` False nothing is kept for those who come back: they begin with a snapshot.
 
     Its followers are of two kinds: the ``prompt`` keep up and are handed an update the moment it is
     published; the ``late`` are behind, and come once every prompt one has been written to (``Hub.flush``).
@@ -105,6 +106,7 @@ class Topic:
     sequence: int = 0
     last_used_ns: int = 0
     published: int = 0
+    is_resumable: bool = field(default=True, kw_only=True)
     number: int = field(init=False, factory=lambda: next(_numbers))
     log: Log = field(init=False)
     prompt: dict[Cursor, Subscription] = field(factory=dict)
@@ -113,7 +115,7 @@ class Topic:
     _snapshot: Snapshot | None = None
 
     def __attrs_post_init__(self) -> None:
-        self.log = Log(self.epoch)
+        self.log = Log(self.epoch, is_resumable=self.is_resumable)
 
     @property
     def is_followed(self) -> bool:

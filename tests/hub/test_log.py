@@ -89,6 +89,15 @@ def test_the_log_is_bounded_in_frames_and_in_bytes() -> None:
         assert 10 * HISTORY - oldest <= most
 
 
+def test_where_nobody_resumes_only_what_somebody_behind_needs_is_kept() -> None:
+    log = Log(epoch=1, is_resumable=False)
+    place = log.end(0)
+    entries = fill(log, [1] * HISTORY)
+    assert log.find(HISTORY - 2 * logs.SHORT_SEGMENT_ENTRIES) is None
+    assert log.find(HISTORY) is not None
+    assert read_on(place) == entries
+
+
 def test_nobody_resumes_from_before_a_new_epoch() -> None:
     log = Log(epoch=1)
     fill(log, [1, 1, 1])

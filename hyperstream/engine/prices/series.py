@@ -85,8 +85,14 @@ class Publisher:
     is_urgent: bool = False
 
     def series(self, name: SeriesName, source: Source) -> Series:
-        """A series without a value yet."""
-        topic = Topic(name, self.wire_format, self.hub.next_epoch(), last_used_ns=self.now_ns())
+        """A series without a value yet. Streams of prices have no resume points."""
+        topic = Topic(
+            name,
+            self.wire_format,
+            self.hub.next_epoch(),
+            last_used_ns=self.now_ns(),
+            is_resumable=False,
+        )
         return Series(name, topic, source)
 
     def publish_closings(self) -> None:
