@@ -1,7 +1,7 @@
-"""``hyperstream demo``: a fake node, the daemon and a live view in one process, offline.
+"""``hyperstream demo``: a fake node, fake exchanges, the daemon and a live view in one process, offline.
 
-Everything is the real thing but the node: the daemon tails files on disk, takes its
-snapshot from an info server, and the view subscribes over gRPC on the loopback interface.
+Everything is the real thing but node and exchanges: the daemon tails files on disk, takes its snapshot
+from an info server, listens to WebSockets, and the view subscribes over gRPC on the loopback interface.
 """
 
 import io
@@ -22,25 +22,20 @@ from rich.live import Live
 
 from hyperstream.app import Addresses, Daemon
 from hyperstream.cli.comparison import Comparison, compare, equals_truth
+from hyperstream.cli.demo_exchanges import price_labels, price_request, serve_exchanges, settings
+from hyperstream.cli.demo_summary import summary
 from hyperstream.cli.exits import leaves, run_to_exit_code
 from hyperstream.cli.views.feed import Feed
-from hyperstream.cli.views.numbers import SECOND, compact
-from hyperstream.cli.views.showcase import Showcase, latency_text
+from hyperstream.cli.views.numbers import SECOND
+from hyperstream.cli.views.showcase import Showcase
 from hyperstream.cli.watch.following import HEARTBEAT_SECONDS
-from hyperstream.config import (
-    FeedsSettings,
-    GrpcSettings,
-    ListenAddress,
-    LogSettings,
-    NodeSettings,
-    Settings,
-    WebSocketSettings,
-)
+from hyperstream.config import LogSettings
 from hyperstream.errors import HyperstreamError, RpcError, ServerUnavailable
 from hyperstream.logs import set_up
 from hyperstream.servers.grpc.client import Client, connect
 from hyperstream.servers.grpc.client_stream import EventStream
 from hyperstream.testing import BUSY, Block, FakeNode
+from hyperstream.v1 import price_pb2
 
 SYMBOLS = ("BTC", "ETH", "HYPE", "@107", "xyz:XYZ100", "kPEPE")
 BLOCKS_PER_SECOND = 14.0
@@ -57,6 +52,7 @@ class Demo:
     """One run: the node, what is shown of it, and what the summary needs."""
 
     node: FakeNode
+    seed: int
     seconds: float
     showcase: Showcase
     console: Console
@@ -70,6 +66,7 @@ class Demo:
     trouble: BaseException | None = None
     drain_ns: int = 0
     _is_draining: bool = False
+    _priced: trio.Event = field(factory=trio.Event)
     _enough: trio.Event = field(factory=trio.Event)
     _node_scope: trio.CancelScope = field(factory=trio.CancelScope)
     _daemon_ended: trio.Event = field(factory=trio.Event)
@@ -84,11 +81,15 @@ class Demo:
 
     async def _run(self) -> None:
         self.showcase.started_ns = time.time_ns()
-        async with self.node.serve_info("127.0.0.1", 0) as url, trio.open_nursery() as nursery:
+        async with (
+            self.node.serve_info("127.0.0.1", 0) as url,
+            serve_exchanges(self.seed) as feeds,
+            trio.open_nursery() as nursery,
+        ):
             nursery.start_soon(self._wait_signals, nursery.cancel_scope, name="signals")
             nursery.start_soon(self._draw if self.is_screen else self._tell, name="view")
             nursery.start_soon(self._make_blocks, name="node")
-            daemon = Daemon(self._settings(url))
+            daemon = Daemon(settings(self.node.data_dir, url, feeds))
             addresses: Addresses = await nursery.start(self._run_daemon, daemon, name="daemon")
             assert addresses.grpc is not None
             host, port = addresses.grpc
@@ -104,17 +105,23 @@ class Demo:
         async with AsyncExitStack() as stack:
             enter = stack.enter_async_context
             beat = HEARTBEAT_SECONDS
-            streams: list[tuple[EventStream[Any], Callable[[Any, int], None]]] = [
-                (
-                    await enter(
-                        client.subscribe_orderbook(SYMBOLS[:1], depth=LADDER_DEPTH, heartbeat_seconds=beat)
-                    ),
-                    view.on_book,
-                ),
-                (await enter(client.subscribe_bbo(SYMBOLS, heartbeat_seconds=beat)), view.on_bbo),
-                (await enter(client.subscribe_trades(["*"], heartbeat_seconds=beat)), view.on_trades),
-            ]
             async with trio.open_nursery() as receiving:
+                prices = await enter(client.stream_prices())
+                prices.request(price_request(beat))
+                receiving.start_soon(self._receive, client, prices, self._take_price, name="on_price")
+                await self._wait_prices()
+                streams: list[tuple[EventStream[Any], Callable[[Any, int], None]]] = [
+                    (
+                        await enter(
+                            client.subscribe_orderbook(
+                                SYMBOLS[:1], depth=LADDER_DEPTH, heartbeat_seconds=beat
+                            )
+                        ),
+                        view.on_book,
+                    ),
+                    (await enter(client.subscribe_bbo(SYMBOLS, heartbeat_seconds=beat)), view.on_bbo),
+                    (await enter(client.subscribe_trades(["*"], heartbeat_seconds=beat)), view.on_trades),
+                ]
                 for stream, take in streams:
                     receiving.start_soon(self._receive, client, stream, take, name=take.__name__)
                 view.phase = "live"
@@ -183,6 +190,17 @@ class Demo:
                 await trio.sleep(POLL_SECONDS)
         raise ServerUnavailable(f"the daemon has no books after {READY_SECONDS:.0f} s")
 
+    def _take_price(self, event: price_pb2.PriceStreamEvent, now_ns: int) -> None:
+        self.showcase.on_price(event, now_ns)
+        if event.HasField("price"):
+            self._priced.set()
+
+    async def _wait_prices(self) -> None:
+        """Wait until the exchanges have told prices; without them the demo goes on."""
+        self.showcase.phase = "the daemon listens to the exchanges"
+        with trio.move_on_after(READY_SECONDS):
+            await self._priced.wait()
+
     async def _compare(self, client: Client) -> None:
         """Compare every book with the truth, once the daemon has applied the last block."""
         book = self.showcase.ladder.book
@@ -225,15 +243,6 @@ class Demo:
             await trio.sleep(1)
             click.echo(self.showcase.line(time.time_ns()))
 
-    def _settings(self, info_url: str) -> Settings:
-        return Settings(
-            node=NodeSettings(data_dir=self.node.data_dir, info_url=info_url, snapshot="auto"),
-            grpc=GrpcSettings(listen=ListenAddress("127.0.0.1", 0)),
-            websocket=WebSocketSettings(listen=ListenAddress("127.0.0.1", 0)),
-            feeds=FeedsSettings.none(),
-            log=LogSettings(level="warning"),
-        )
-
     @property
     def is_good(self) -> bool:
         """Whether everything came out as promised."""
@@ -241,26 +250,6 @@ class Demo:
         feed = self.showcase.feed
         is_whole = not feed.gaps and not feed.holes
         return is_equal and self.is_stream_equal and is_whole and self.exit_code == 0
-
-    def summary(self) -> list[str]:
-        """Return what is printed at the end."""
-        view, feed = self.showcase, self.showcase.feed
-        equal = sum(one.is_equal for one in self.comparisons)
-        verdict = "yes" if equal == len(SYMBOLS) and self.is_stream_equal else "NO"
-        levels = sum(one.levels for one in self.comparisons)
-        lines = [
-            f"blocks     {self.blocks} written by the fake node, the last at height {self.node.height:,}",
-            f"events     {feed.events.total:,.0f} received in {self.messages:,} messages, "
-            f"{compact(self.message_bytes)}B",
-            f"trades     {view.tape.buys + view.tape.sells:,}",
-            f"gaps       {sum(feed.gaps.values()) + feed.holes} (missed: {feed.missed()})",
-            f"latency    {latency_text(view.latency)}, from the node's line to the event at the subscriber",
-            f"books equal the node's: {verdict} ({equal} of {len(SYMBOLS)} markets, {levels:,} levels)",
-        ]
-        lines += [f"  {one.symbol:11} {one.best:24} node {one.true_best}" for one in self.comparisons]
-        drained = f"drained in {self.drain_ns / SECOND:.2f} s, " if self.exit_code is not None else ""
-        lines.append(f"daemon     {drained}exit code {self.exit_code}")
-        return lines
 
 
 @click.command()
@@ -274,7 +263,7 @@ class Demo:
 @click.option("--seed", type=int, default=1, show_default=True, help="The same seed makes the same market.")
 @click.pass_context
 def command(context: click.Context, /, seconds: float, seed: int) -> None:
-    """Show all of it at work: a fake node, the daemon, a live view. No network, no node.
+    """Show all of it at work: fake node, fake exchanges, daemon, live view. No network, no node.
 
     Ctrl-C ends early. Exit code 0 when every book equals the node's and nothing was missed.
 
@@ -285,18 +274,19 @@ def command(context: click.Context, /, seconds: float, seed: int) -> None:
     console = Console()
     is_screen = console.is_terminal and not console.is_dumb_terminal
     logs = io.StringIO()
-    set_up(LogSettings(level="warning"), stream=logs if is_screen else sys.stderr)
+    set_up(LogSettings(level="error"), stream=logs if is_screen else sys.stderr)
     with tempfile.TemporaryDirectory(prefix="hyperstream-demo-") as directory:
         data_dir = Path(directory) / "data"
         data_dir.mkdir()
         node = FakeNode(data_dir, seed=seed, markets=SYMBOLS, load=BUSY)
-        demo = Demo(node, seconds, Showcase(SYMBOLS[0], Feed("")), console, is_screen)
+        showcase = Showcase(SYMBOLS[0], Feed(""), price_labels())
+        demo = Demo(node, seed, seconds, showcase, console, is_screen)
         exit_code = run_to_exit_code(demo.run)
         node.close()
     if is_screen:
         sys.stderr.write(logs.getvalue())
     if demo.trouble is None:
-        for line in demo.summary():
+        for line in summary(demo):
             click.echo(line)
     else:
         click.echo(f"Error: {demo.trouble}", err=True)

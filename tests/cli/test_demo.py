@@ -62,6 +62,9 @@ def test_piped_demo_tells_a_line_a_second_and_proves_its_books() -> None:
     lines = result.stdout.splitlines()
     assert any("blocks/s" in line and "BTC" in line for line in lines)
     assert any(line.startswith("gaps       0 ") for line in lines)
+    prices = next(line for line in lines if line.startswith("prices     "))
+    assert "binance, binance_futures, bybit, hyperliquid, node" in prices
+    assert "(missed: nothing)" in prices
     assert any(line.startswith("books equal the node's: yes (6 of 6 markets") for line in lines)
     assert lines[-1].startswith("daemon     drained in ")
     assert lines[-1].endswith("exit code 0")

@@ -130,11 +130,20 @@ class PricesView:
     def _take_acknowledgement(self, told: price_pb2.Acknowledgement) -> None:
         for selection in told.selections:
             if selection.field in self.labels:
-                self._label_of[selection.key] = self.labels[selection.field]
+                self._name(selection.key, self.labels[selection.field])
         if not told.active_count and self.errors:
             first = self.errors[0]
             name = price_pb2.StreamErrorCode.Name(first.code).removeprefix("STREAM_ERROR_CODE_")
             raise RpcError(name, first.reason)
+
+    def _name(self, key: str, label: str) -> None:
+        """Call a series so; its first value may have come before the acknowledgement."""
+        self._label_of[key] = label
+        values = self._value_rows.get(key, {})
+        if key in self.rows:
+            self.rows[key].label = label
+        for name, row in values.items():
+            row.label = label if len(values) == 1 else f"{label} {name}"
 
     def _take_price(self, price: price_pb2.PriceUpdate, now_ns: int) -> None:
         row = self._row(f"{price.venue}/{price.symbol}", f"{price.symbol} {price.venue}", is_head=True)
@@ -177,6 +186,11 @@ class PricesView:
         self.errors.clear()
         for row in self.rows.values():
             row.is_current = False
+
+    def first(self) -> str:
+        """The first market's price in a few words; empty while there is none."""
+        heads = [row for row in self.rows.values() if row.is_head and row.shown]
+        return f"{heads[0].label} {heads[0].shown}" if heads else ""
 
     def render(self, width: int, height: int, now_ns: int) -> RenderableType:
         """Return the screen: the table, what was refused, and the footer on the last line."""

@@ -1,5 +1,7 @@
 """The screen of ``hyperstream demo``: what this is, a ladder, best prices, trades, rates."""
 
+from collections.abc import Mapping
+
 from attrs import define, field
 from rich.console import Group, RenderableType
 from rich.panel import Panel
@@ -11,16 +13,18 @@ from hyperstream.cli.views.feed import Feed
 from hyperstream.cli.views.grid import Beside
 from hyperstream.cli.views.ladder import Ladder
 from hyperstream.cli.views.numbers import MILLISECOND, SECOND, compact, fixed
+from hyperstream.cli.views.prices import PricesView
 from hyperstream.cli.views.rates import Percentiles, Rate
 from hyperstream.cli.views.tape import TapeView
-from hyperstream.v1 import orderbook_pb2
+from hyperstream.v1 import orderbook_pb2, price_pb2
 
 EXPLANATION = (
     ("fake node → files → daemon → gRPC → this view", "one process, no network"),
-    ("A made-up exchange writes a Hyperliquid node's files, block after block.", ""),
-    ("The daemon tails them, keeps every book and streams each change to you.", ""),
+    ("A made-up exchange writes a Hyperliquid node's files; others speak WebSocket.", ""),
+    ("The daemon keeps every book, computes indicators and streams each change to you.", ""),
 )
 _EXPLANATION_HEIGHT = len(EXPLANATION) + 2
+_ROOM_FOR_PRICES = 24  # lines below the explanation: with fewer, books and trades are all there is
 
 
 @define(eq=False)
@@ -32,12 +36,14 @@ class Showcase:
 
     symbol: str
     feed: Feed
+    price_labels: Mapping[str, str] = field(factory=dict)
     started_ns: int = 0
     ends_ns: int = 0
     phase: str = "starting"
     ladder: Ladder = field(init=False)
     bbo: BboView = field(init=False)
     tape: TapeView = field(init=False)
+    prices: PricesView = field(init=False)
     latency: Percentiles = field(factory=Percentiles)
     blocks: Rate = field(factory=Rate)
     received: Rate = field(factory=Rate)
@@ -46,6 +52,7 @@ class Showcase:
         self.ladder = Ladder(ClientBook(self.symbol), self.feed)
         self.bbo = BboView(self.feed)
         self.tape = TapeView(self.feed)
+        self.prices = PricesView(Feed(""), self.price_labels)
 
     def on_book(self, event: orderbook_pb2.OrderbookEvent, now_ns: int) -> None:
         """Take an event of the ladder's market."""
@@ -75,9 +82,15 @@ class Showcase:
         """Take a trades event of any market."""
         self.tape.apply(event, now_ns)
 
+    def on_price(self, event: price_pb2.PriceStreamEvent, now_ns: int) -> None:
+        """Take a price, an indicator's value, or what was said about them."""
+        self.prices.apply(event, now_ns)
+
     def render(self, width: int, height: int, now_ns: int) -> RenderableType:
         """Return the screen."""
         room = height - _EXPLANATION_HEIGHT - 1
+        below = min(len(self.prices.rows) + 3, room // 2) if room >= _ROOM_FOR_PRICES else 0
+        room -= below
         left = max(40, min(64, width * 9 // 20))
         right = width - left
         table_height = min(max(len(self.bbo.rows), 3) + 3, room // 2)
@@ -87,7 +100,11 @@ class Showcase:
             _framed("last trades", self.tape.table(right - 4, tape_height - 2), right, tape_height),
         )
         body = Beside(((self.ladder.render(left, room, now_ns), left), (lists, right)), room)
-        return Group(self._explanation(width, now_ns), body, self._rates(width, now_ns))
+        parts: list[RenderableType] = [self._explanation(width, now_ns), body]
+        if below:
+            table = self.prices.table(width - 4, below - 2, now_ns)
+            parts.append(_framed("exchanges: prices and indicators", table, width, below))
+        return Group(*parts, self._rates(width, now_ns))
 
     def line(self, now_ns: int) -> str:
         """Return what plain output says once a second."""
@@ -104,7 +121,8 @@ class Showcase:
             f"{(now_ns - self.started_ns) / SECOND:5.1f} s  height {self.feed.height}  "
             f"{self.blocks.per_second(now_ns):4.1f} blocks/s  "
             f"{self.feed.events.per_second(now_ns):5.1f} events/s  "
-            f"{best}  trades {self.tape.buys + self.tape.sells}  {latency_text(self.latency)}"
+            f"{best}  trades {self.tape.buys + self.tape.sells}  {self.prices.first()}  "
+            f"{latency_text(self.latency)}"
         )
 
     def _explanation(self, width: int, now_ns: int) -> Panel:

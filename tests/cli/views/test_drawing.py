@@ -14,10 +14,11 @@ from hyperstream.cli.views.books import BooksView
 from hyperstream.cli.views.feed import Feed
 from hyperstream.cli.views.numbers import MILLISECOND, SECOND
 from hyperstream.cli.views.orders import OrdersView
+from hyperstream.cli.views.prices import PricesView
 from hyperstream.cli.views.showcase import Showcase
 from hyperstream.cli.views.tape import TapeView
 from hyperstream.cli.views.view import View
-from hyperstream.v1 import common_pb2, orderbook_pb2
+from hyperstream.v1 import common_pb2, orderbook_pb2, price_pb2
 
 NOW = 1_746_464_340 * SECOND
 SIZES = [(80, 24), (120, 40), (200, 60), (46, 14), (30, 10)]
@@ -277,9 +278,29 @@ def test_an_orders_hole_asks_for_a_new_subscription(make: Any) -> None:
     assert "holes 1" in draw(view, 120, 24)
 
 
+def price_events() -> list[price_pb2.PriceStreamEvent]:
+    """A price, an indicator's value, and only then the acknowledgement that names it."""
+    key = "binance/BTCUSDT/ticks/rsi(timeperiod=14)"
+    price = price_pb2.PriceUpdate(
+        key="binance/BTCUSDT", venue="binance", symbol="BTCUSDT", last_price="81310.42", event_time_ns=NOW
+    )
+    value = price_pb2.IndicatorUpdate(key=key, event_time_ns=NOW)
+    value.values.add(name="real", value=61.5)
+    told = price_pb2.Acknowledgement(active_count=2)
+    told.selections.add(field="indicators[0]", key=key)
+    return [
+        price_pb2.PriceStreamEvent(price=price),
+        price_pb2.PriceStreamEvent(indicator=value),
+        price_pb2.PriceStreamEvent(acknowledgement=told),
+    ]
+
+
 @pytest.mark.parametrize(("width", "height"), [(80, 24), (120, 40), (200, 60)])
 def test_the_showcase_explains_itself_and_shows_everything(make: Any, width: int, height: int) -> None:
-    view = Showcase("BTC", live_feed(), NOW - 5 * SECOND, NOW + 15 * SECOND, "live")
+    labels = {"indicators[0]": "rsi:14"}
+    view = Showcase("BTC", live_feed(), labels, NOW - 5 * SECOND, NOW + 15 * SECOND, "live")
+    for told in price_events():
+        view.on_price(told, NOW)
     events = make("BTC")
     for response, take in (
         (events.snapshot(BIDS, ASKS), view.on_book),
@@ -295,6 +316,11 @@ def test_the_showcase_explains_itself_and_shows_everything(make: Any, width: int
     for shown in ("81,311", "2,393.1", "24,351", "blocks/s", "events/s", "missed nothing"):
         assert shown in text
     assert "p50" in text
+    if height >= 40:
+        assert "BTCUSDT binance" in text
+        assert "rsi:14 " in text, "named as it was asked for, although its value came first"
+        assert "61.5000" in text
+    assert "BTCUSDT binance 81310.42" in view.line(NOW)
     assert "BTC 81,310.0 / 81,311.0" in view.line(NOW)
 
 
@@ -306,7 +332,14 @@ def test_no_size_breaks_a_view(width: int, height: int) -> None:
         BboView(live_feed()),
         TapeView(live_feed()),
         OrdersView(live_feed()),
+        PricesView(live_feed()),
+        Showcase("BTC", live_feed()),
     ):
+        for told in price_events():
+            if isinstance(view, Showcase):
+                view.on_price(told, NOW)
+            elif isinstance(view, PricesView):
+                view.apply(told, NOW)
         draw(view, width, height)
 
 
