@@ -150,21 +150,26 @@ async def test_an_unknown_symbol_is_refused_with_the_nearest_and_the_stream_live
 
 
 async def test_a_drain_sends_the_last_batch_then_the_goodbye_and_ends_with_ok() -> None:
-    async with market() as stage:
-        client = PriceClient(stage.port)
+    async with market(
+        **{"prices.flush_seconds": 10.0}
+    ) as stage:  # by itself the batch would be long in coming
+        client, tickwise = PriceClient(stage.port), PriceClient(stage.port)
         await in_thread(lambda: client.ask(operation=ADD, prices=[selection("BTCUSDT")]))
-        await in_thread(client.until, lambda event: event.HasField("price"))
+        every_tick = price_pb2.PriceSelection(venue="bybit", symbols=["BTCUSDT"], every_tick=True)
+        await in_thread(lambda: tickwise.ask(operation=ADD, prices=[every_tick]))
+        await in_thread(tickwise.until, lambda event: event.price.bid_price)
         stage.daemon.process.send_signal(signal.SIGTERM)
 
         def rest() -> list[Any]:
             return list(client.events)
 
-        events = await in_thread(rest)
-        notices = [event.notice for event in events if event.HasField("notice")]
-        assert [notice.kind for notice in notices] == [common_pb2.NOTICE_KIND_DRAINING]
+        kinds = [event.WhichOneof("event") for event in await in_thread(rest)]
+        assert "price" in kinds[: kinds.index("notice")]
+        assert kinds.count("notice") == 1
         assert client.call.code() is grpc.StatusCode.OK
         assert await in_thread(stage.daemon.wait) == 0
-        await in_thread(client.close)
+        for each in (client, tickwise):
+            await in_thread(each.close)
 
 
 async def test_watch_prices_tells_an_exchanges_prices_and_indicators_as_json() -> None:
