@@ -196,7 +196,7 @@ def tell(run: Run, report: Report) -> None:
     plan = run.plan
     stages = stage_rows(run.receipts)
     report.table("latency", stages)
-    report.table("spent on a block until its last subscriber was written to", run.spent)
+    report.table("spent on a block", run.spent)
     rows = run.backlog_rows()
     report.table("backlog", rows)
     report.table(
