@@ -179,7 +179,7 @@ async def test_run_applies_until_the_channel_ends_and_publishes_the_last_batch(
     assert read(message)[-1].price.last_price == "109.00"
 
 
-async def test_what_waits_in_the_channel_is_published_before_a_goodbye() -> None:
+def test_what_waits_in_the_channel_is_published_before_a_goodbye() -> None:
     world = PriceWorld()
     follower = world.follow(prices())
     follower.take()

@@ -456,16 +456,16 @@ async def test_new_streams_are_refused_while_draining() -> None:
 
 
 async def get_instruments(served: PriceServed, **fields: Any) -> Any:
-    channel = grpc.insecure_channel(f"127.0.0.1:{served.port}")
-    stub = channel.unary_unary(
-        "/hyperstream.v1.PriceService/GetInstruments",
-        price_pb2.GetInstrumentsRequest.SerializeToString,
-        price_pb2.GetInstrumentsResponse.FromString,
-    )
-    try:
-        return await in_thread(lambda: stub(price_pb2.GetInstrumentsRequest(**fields), timeout=20))
-    finally:
-        await in_thread(channel.close)
+    def call() -> Any:
+        with grpc.insecure_channel(f"127.0.0.1:{served.port}") as channel:
+            stub = channel.unary_unary(
+                "/hyperstream.v1.PriceService/GetInstruments",
+                price_pb2.GetInstrumentsRequest.SerializeToString,
+                price_pb2.GetInstrumentsResponse.FromString,
+            )
+            return stub(price_pb2.GetInstrumentsRequest(**fields), timeout=20)
+
+    return await in_thread(call)
 
 
 async def test_get_instruments_describes_venues_markets_and_indicators() -> None:
