@@ -41,7 +41,7 @@ $(CLIENTS_STAMP): requirements/clients.lock
 check: $(STAMP)  ## ruff, flake8-async, mypy strict, the import rule
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/flake8 $(ASYNC_RULES) hyperstream tests benchmarks
+	$(BIN)/flake8 $(ASYNC_RULES) hyperstream tests benchmarks examples
 	$(BIN)/mypy
 	$(BIN)/python -m pytest -q tests/test_layers.py
 
