@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from asyncio import Transport
 from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
+from grpclib.config import Configuration
 from grpclib.protocol import Connection, Stream
 from grpclib.utils import Wrapper
+from h2.connection import H2Connection
+from h2.events import Event
 
+from hyperstream.servers.grpc.frames import Advances
 from hyperstream.servers.grpc.inbound import InboundBudget
 from hyperstream.servers.grpc.message_stream import MessageStream
 
@@ -18,6 +23,25 @@ class GuardedConnection(Connection):
 
     max_message_bytes = MessageStream.max_message_bytes
     inbound: InboundBudget
+
+    def __init__(self, connection: H2Connection, transport: Transport, *, config: Configuration) -> None:
+        super().__init__(connection, transport, config=config)
+        self.advances = Advances()
+
+    def feed(self, data: bytes) -> list[Event]:
+        """Let h2 read what came: any of it may change what was found when an advance was taken."""
+        self.advances.withdraw()
+        return super().feed(data)
+
+    def pause_writing(self) -> None:
+        """The transport has enough."""
+        self.advances.withdraw()
+        super().pause_writing()
+
+    def close(self) -> None:
+        """Nothing more is written."""
+        self.advances.withdraw()
+        super().close()
 
     def flush(self) -> None:
         """Write what h2 has prepared; nobody is there to take it once the transport is closing."""

@@ -24,6 +24,7 @@ from h2.exceptions import ProtocolError
 from hyperstream.servers.grpc.admission import Refusal
 from hyperstream.servers.grpc.calls import GuardedHandler
 from hyperstream.servers.grpc.connection import GuardedConnection, KnownEvents
+from hyperstream.servers.grpc.frames import Advances
 from hyperstream.servers.grpc.http2 import BoundedH2Connection, FloodError, PeerIsLeaving, goaway
 from hyperstream.servers.grpc.inbound import InboundBudget
 from hyperstream.servers.grpc.tls import ALPN
@@ -89,6 +90,7 @@ class GuardedProtocol(H2Protocol):
         self.server = server
         self._is_tls = is_tls
         self._h2: BoundedH2Connection | None = None
+        self._advances = Advances()
         self._begun = bytearray()
         self._failed_keys = 0
         self._opened_at = self._received_at = self._frame_at = server.now()
@@ -153,9 +155,10 @@ class GuardedProtocol(H2Protocol):
             self.h2_config, max_streams=server.max_streams, counts=server.counts
         )
         h2.initiate_connection()
-        self.connection = GuardedConnection(h2, self.transport, config=self.config)
-        self.connection.inbound = server.inbound
-        self.connection.max_message_bytes = server.max_message_bytes
+        self.connection = connection = GuardedConnection(h2, self.transport, config=self.config)
+        self._advances = connection.advances
+        connection.inbound = server.inbound
+        connection.max_message_bytes = server.max_message_bytes
         self.connection.flush()
         self.processor = EventsProcessor(self.handler, self.connection)
         known: dict[Any, Any] = {**self.processor.processors, PeerIsLeaving: self._peer_is_leaving}
@@ -180,6 +183,7 @@ class GuardedProtocol(H2Protocol):
         self._close(cause)
 
     def _close(self, cause: str) -> None:
+        self._advances.withdraw()
         self._abort_at = self.server.now() + LINGER_SECONDS
         self.processor.close(cause)
         self.transport.close()

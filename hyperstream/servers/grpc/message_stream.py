@@ -55,6 +55,8 @@ class MessageStream(Stream):
 
     def let_go(self) -> None:
         """The call has ended: nothing is kept for it."""
+        house: Any = self.connection
+        house.advances.withdraw()
         self._received.end()
 
     @property
@@ -126,7 +128,13 @@ class MessageStream(Stream):
             wait_seconds = self.usage.send(asyncio.get_running_loop().time(), len(data))
             if wait_seconds:
                 await asyncio.sleep(wait_seconds)
-        await super().send_data(data, end_stream=end_stream)
+        house: Any = self.connection
+        house.advances.withdraw()
+        house.advances.senders += 1
+        try:
+            await super().send_data(data, end_stream=end_stream)
+        finally:
+            house.advances.senders -= 1
 
 
 def charge_markets(call: server.Stream[Any, Any], count: int) -> None:

@@ -35,7 +35,7 @@ class Subscriber:
     heartbeat: Callable[[], bytes]
     heartbeat_seconds: int
     subscription: Subscription = field(init=False)
-    _frames: FrameWriter = field(init=False)
+    _frames: FrameWriter | None = None
     _news: asyncio.Future[None] | None = None
     _timer: asyncio.TimerHandle | None = None
     _sent_before: int = 0
@@ -72,11 +72,11 @@ class Subscriber:
         self._task = asyncio.current_task()
         subscription = self.subscription
         await self.stream.send_initial_metadata()
-        self._frames = FrameWriter(self.stream)
-        subscription.write = self._frames.write
+        self._frames = frames = FrameWriter(self.stream)
+        subscription.write = frames.write
         subscription.is_idle = True
         try:
-            await self._send_all()
+            await self._send_all(frames)
         except asyncio.CancelledError:
             if not self._cut:
                 raise
@@ -91,7 +91,7 @@ class Subscriber:
         if subscription.cut:
             raise GRPCError(Status.RESOURCE_EXHAUSTED, subscription.cut)
 
-    async def _send_all(self) -> None:
+    async def _send_all(self, frames: FrameWriter) -> None:
         subscription = self.subscription
         while True:
             message = subscription.take()
@@ -102,7 +102,7 @@ class Subscriber:
                 self._is_heartbeat_due = False
                 if self._taken is not None:
                     self._told_taken()
-                if not self._frames.write(message):
+                if not frames.write(message):
                     subscription.is_idle = False
                     await self.stream.send_message(message)
                     subscription.is_idle = True
@@ -148,4 +148,4 @@ class Subscriber:
                 self._task.cancel()
 
     def _bytes_sent(self) -> int:
-        return self.stream._stream.data_sent  # noqa: SLF001 - how far a message got is told nowhere else
+        return self._frames.bytes_sent if self._frames is not None else 0

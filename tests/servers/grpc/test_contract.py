@@ -33,7 +33,7 @@ def test_the_versions_are_those_that_were_studied(name: str, expected: str) -> N
         (server.Server, ["_protocol_factory", "__gc_step__", "start", "close"]),
         (server.Stream, ["recv_message", "send_message", "send_initial_metadata", "send_trailing_metadata"]),
         (protocol.H2Protocol, ["connection_made", "data_received", "connection_lost"]),
-        (protocol.Connection, ["create_stream", "feed", "flush", "ack"]),
+        (protocol.Connection, ["create_stream", "feed", "flush", "ack", "pause_writing", "close"]),
         (protocol.Stream, ["recv_data", "send_data", "reset_nowait"]),
         (protocol.EventsProcessor, ["process", "close", "register"]),
     ],
@@ -60,7 +60,10 @@ def test_the_attributes_we_read_are_set_where_we_expect_them() -> None:
     assert "self._server" in inspect.getsource(server.Server.start)
     assert "self.processors" in inspect.getsource(protocol.EventsProcessor.__init__)
     assert "self.streams" in inspect.getsource(protocol.EventsProcessor.__init__)
-    assert "self.data_sent +=" in inspect.getsource(protocol.Stream.send_data)
+    sending = inspect.getsource(protocol.Stream.send_data)
+    assert "self.data_sent +=" in sending
+    assert "local_flow_control_window(self.id)" in sending, "what was taken in advance is withdrawn for that"
+    assert "self.connection.close()" in inspect.getsource(protocol.EventsProcessor.close)
     assert "_stream" in inspect.getsource(server.Stream.__init__)
 
 
@@ -81,8 +84,7 @@ def test_streams_are_made_by_the_connection() -> None:
     )
 
 
-def test_a_guarded_connection_is_a_connection_in_all_but_class() -> None:
-    """Its class is set on a living object, so it may not need attributes of its own."""
+def test_a_guarded_connection_is_made_like_a_connection() -> None:
     h2 = H2Connection(H2Configuration(client_side=False))
     made = protocol.Connection.__init__
     assert "__slots__" not in vars(protocol.Connection)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -25,13 +24,13 @@ class Line:
 
     def __init__(self) -> None:
         self.sent: list[tuple[float, bytes]] = []
-        self._stream = SimpleNamespace(data_sent=0)
+        self.bytes_sent = 0
 
     async def send_initial_metadata(self) -> None:
         await asyncio.sleep(0)
 
     def write(self, body: bytes) -> bool:
-        self._stream.data_sent += len(body)
+        self.bytes_sent += len(body)
         self.sent.append((trio.current_time(), body))
         return True
 
