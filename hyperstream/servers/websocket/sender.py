@@ -45,7 +45,7 @@ class Sender:
     _nursery: trio.Nursery | None = None
     _is_shut: bool = False
     _can_write: bool = False
-    _is_sending: bool = False
+    is_sending: bool = False
     _controls: deque[bytes] = field(factory=deque)
     _answers: deque[bytes] = field(factory=deque)
     _has_room: trio.Event | None = None
@@ -96,7 +96,7 @@ class Sender:
         """Say whether messages may be written at once, after anything that this depends on."""
         is_open = self._nursery is not None and not self._is_shut
         is_shaped = self.usage is not None and self.usage.has_rate
-        self._can_write = is_open and not self._is_sending and not is_shaped
+        self._can_write = is_open and not self.is_sending and not is_shaped
         for subscription in self.subscriptions:
             subscription.is_idle = self._can_write
 
@@ -121,7 +121,7 @@ class Sender:
 
     def send_control(self, frame: bytes) -> None:
         """Send a control frame, behind nothing but the frame that is being sent."""
-        if self._is_sending:
+        if self.is_sending:
             self._controls.append(frame)
             return
         self.transport.send(frame)
@@ -136,15 +136,15 @@ class Sender:
 
     async def wait_done(self) -> None:
         """Wait until nothing is being sent."""
-        while self._is_sending:
+        while self.is_sending:
             self._is_done = trio.Event()
             await self._is_done.wait()
 
     def wake(self) -> None:
         """There is something to take. Called by the publisher, too."""
-        if self._is_sending or self._nursery is None:
+        if self.is_sending or self._nursery is None:
             return
-        self._is_sending = True
+        self.is_sending = True
         self._set_idle()
         self._nursery.start_soon(self._send_waiting, name="websocket sender")
 
@@ -167,7 +167,7 @@ class Sender:
         except trio.BrokenResourceError:
             self.on_broken()
         finally:
-            self._is_sending = False
+            self.is_sending = False
             self._set_idle()
             if self._is_done is not None:
                 self._is_done.set()

@@ -8,6 +8,7 @@ logged, and harms nobody else.
 from __future__ import annotations
 
 import socket
+import traceback
 from collections import Counter
 from pathlib import Path
 
@@ -84,14 +85,14 @@ class WebSocketServer:
         require_access(settings, "websocket")
         self._certificates, self.visitors = _certificates(settings), _visitors(settings)
         make_descriptor_room(settings.max_connections + self.other_connections)
-        self._listener = bind(settings.listen, "the WebSocket gateway", "websocket.listen")
+        self._listener = listener = bind(settings.listen, "the WebSocket gateway", "websocket.listen")
         try:
-            address = self._listener.getsockname()
+            address = listener.getsockname()
             is_tls = self._certificates is not None
             log.info("the WebSocket gateway is listening", host=address[0], port=address[1], tls=is_tls)
             async with trio.open_nursery() as nursery:
                 self._nursery = nursery
-                nursery.start_soon(self._accept, name="websocket accept")
+                nursery.start_soon(self._accept, listener, name="websocket accept")
                 nursery.start_soon(self._sweep, name="websocket sweep")
                 task_status.started((address[0], address[1]))
                 await self._drained.wait()
@@ -101,10 +102,9 @@ class WebSocketServer:
             self._stop_accepting()
             self._told.flush()
 
-    async def _accept(self) -> None:
-        assert self._listener is not None
+    async def _accept(self, listener: socket.socket) -> None:
         with self._accepting:
-            await accept_connections(self._listener, self._take, self.counts)
+            await accept_connections(listener, self._take, self.counts)
 
     def _take(self, peer: socket.socket, address: str) -> None:
         """Make a connection of an accepted socket, if there is room."""
@@ -123,8 +123,7 @@ class WebSocketServer:
             await PeerConnection(transport, self).run()
         except Exception as exc:
             # Also an ExceptionGroup of a session's nursery: one peer may never end the server.
-            self.tell("connections that failed", address=address, error=repr(exc))
-            log.debug("a connection failed", address=address, exc_info=True)
+            self.tell("connections that failed", address=address, error=repr(exc), where=_where(exc))
         finally:
             if transport is not None:
                 transport.close()
@@ -213,6 +212,14 @@ class WebSocketServer:
     def statistics(self) -> WebSocketStatistics:
         """What there is and what happened."""
         return WebSocketStatistics(self._connections.total, len(self.sessions), dict(self.counts))
+
+
+def _where(exc: BaseException) -> str:
+    """The line that raised it; of a group, its first exception's."""
+    while isinstance(exc, BaseExceptionGroup):
+        exc = exc.exceptions[0]
+    frames = traceback.extract_tb(exc.__traceback__)
+    return f"{frames[-1].filename}:{frames[-1].lineno}" if frames else ""
 
 
 def _certificates(settings: WebSocketSettings) -> Certificates | None:

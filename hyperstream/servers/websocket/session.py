@@ -100,11 +100,14 @@ class Session:
             async with trio.open_nursery() as nursery:
                 self._nursery = nursery
                 self._sender.start(nursery)
-                await self._receive_all(dialect)
+                try:
+                    await self._receive_all(dialect)
+                finally:
+                    # From here on the nursery takes no tasks, and the publisher may still call.
+                    self._sender.stop()
                 nursery.cancel_scope.cancel(reason="the peer has gone")
         finally:
             self._nursery = None
-            self._sender.stop()
             for subscription in self._sender.subscriptions:
                 subscription.finish()
             dialect.close()
@@ -175,6 +178,11 @@ class Session:
         self._is_deaf = True
         self.close(code, reason)
 
+    @property
+    def is_sending(self) -> bool:
+        """Whether something waits to be sent."""
+        return self._sender.is_sending
+
     # --- what may be done with a session ---
 
     def answer(self, payload: bytes) -> None:
@@ -244,6 +252,8 @@ class Session:
 
     def _has_run_dry(self) -> None:
         """Nothing waits: say goodbye if that was all there will ever be."""
+        if self._closing_at is not None:
+            return
         cut = next((subscription.cut for subscription in self._sender.subscriptions if subscription.cut), "")
         if cut:
             self.watchman.tell("readers too slow for LOSSLESS")

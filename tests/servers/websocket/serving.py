@@ -135,8 +135,10 @@ class Client:
             if is_last(messages[-1]):
                 return messages
 
-    async def so_far(self) -> list[Any]:
-        """What has been sent until now: all that comes before the answer to a ping."""
+    async def so_far(self, served: Served | None = None) -> list[Any]:
+        """What comes before the answer to a ping: with ``served``, all that was published until now."""
+        if served is not None:
+            await wait_until(lambda: not any(session.is_sending for session in served.server.sessions))
         await self.send({"method": "ping"})
         return (await self.until(lambda message: message["channel"] == "pong"))[:-1]
 
@@ -158,7 +160,7 @@ class Client:
 @asynccontextmanager
 async def client(port: int, **options: Any) -> AsyncIterator[Client]:
     """Connect; the connection is closed at the end."""
-    options = {"compression": None, "max_size": None, "open_timeout": 20, **options}
+    options = {"compression": None, "max_size": None, "max_queue": None, "open_timeout": 20, **options}
     scheme = "wss" if "ssl" in options else "ws"
     address = f"{scheme}://127.0.0.1:{port}/ws"
     connection = await in_thread(lambda: connect(address, **options).__enter__())
@@ -169,8 +171,8 @@ async def client(port: int, **options: Any) -> AsyncIterator[Client]:
             await in_thread(connection.close)
 
 
-async def wait_until(is_true: Callable[[], object]) -> None:
+async def wait_until(is_true: Callable[[], object], *, seconds: float = 20) -> None:
     """Wait for what another thread brings about."""
-    with trio.fail_after(20):
+    with trio.fail_after(seconds):
         while not is_true():  # noqa: ASYNC110 - the client is a thread of a foreign library
             await trio.sleep(0.01)

@@ -190,7 +190,7 @@ async def test_trades_are_the_nodes_with_buyer_and_seller(tmp_path: Path) -> Non
         async with client(served.port) as peer:
             await peer.subscribe(type="trades", coin="BTC")
             served.step(40)
-            told = await peer.so_far()
+            told = await peer.so_far(served)
         expected = trades(tmp_path / "data", "BTC")
         assert [trade for message in told for trade in message["data"]] == expected
         assert len(expected) > 5
@@ -223,7 +223,7 @@ async def test_l4book_is_a_snapshot_and_then_block_by_block_what_order_book_serv
                 ]
             first = served.node.height + 1
             served.step(30)
-            told = await peer.so_far()
+            told = await peer.so_far(served)
         updates = {message["data"]["Updates"]["height"]: message["data"]["Updates"] for message in told}
         expected = l4_updates(tmp_path / "data", "BTC")
         assert updates == {height: update for height, update in expected.items() if height >= first}
@@ -237,7 +237,7 @@ async def test_a_candle_is_what_the_trades_amount_to(tmp_path: Path) -> None:
             await peer.subscribe(type="candle", coin="BTC", interval="1d")
             candle = (await peer.receive())["data"]
             served.step(20)
-            told = await peer.so_far()
+            told = await peer.so_far(served)
         for message in told:
             candle = message["data"]
         traded = trades(tmp_path / "data", "BTC")
@@ -286,7 +286,7 @@ async def test_unsubscribing_stops_what_was_subscribed_and_nothing_else(tmp_path
             await peer.unsubscribe(type="l4Book", coin="BTC")
             await peer.unsubscribe(type="trades", coin="ETH")
             served.step(40)
-            told = await peer.so_far()
+            told = await peer.so_far(served)
         assert {message["channel"] for message in told} == {"trades"}
         assert {trade["coin"] for message in told for trade in message["data"]} == {"BTC"}
 
@@ -346,7 +346,7 @@ async def test_who_asks_for_provenance_can_resume_without_a_hole(tmp_path: Path)
         async with client(served.port) as peer:
             await peer.subscribe(**wish, resume={"BTC": place})
             served.step(20)
-            told = await peer.so_far()
+            told = await peer.so_far(served)
         sequences = [message["provenance"]["sequence"] for message in told]
         assert sequences == list(range(place["sequence"] + 1, place["sequence"] + 1 + len(sequences)))
         after = [trade for message in (last, *told) for trade in message["data"]]
