@@ -23,7 +23,7 @@ from hyperstream.market.venues import (
 from hyperstream.sources.exchanges.line import Line
 from hyperstream.sources.exchanges.streams import Stream
 from hyperstream.sources.exchanges.timing import FeedTiming
-from hyperstream.testing.exchanges import Activity, BinanceLimits, BybitLimits, HyperliquidLimits
+from hyperstream.testing.exchanges import BinanceLimits, BybitLimits, HyperliquidLimits
 from hyperstream.testing.exchanges.trouble_rates import TroubleRates
 from tests.sources.exchanges.world import World, world
 
@@ -41,7 +41,6 @@ LIMITS: dict[str, dict[str, Any]] = {
     "bybit": {"limits": BybitLimits(connections=0)},
 }
 HURRIED = FeedTiming(refused=10, deadly=10, heartbeat=4, heartbeat_deadline=2, acknowledge=4)
-CALM = Activity(changes_per_second=10, trades_per_second=2.5, levels=60)
 
 
 def task_count() -> int:
@@ -88,7 +87,7 @@ class Chaos:
         await self._equal_truth(struck)
 
     async def _run(self, seconds: float) -> None:
-        await self.here.fake.run(steps=round(seconds * 50))
+        await self.here.run_market(seconds)
 
     async def _recover(self) -> None:
         """Until every topic has spoken after the last gap in it."""
@@ -137,9 +136,7 @@ async def troubled(venue: str, seed: int = 1) -> AsyncIterator[Chaos]:
     settings = {"silence_seconds": 5.0}
     limits = LIMITS[venue]
     symbols = ("BTC", "ETH") if venue == "hyperliquid" else ("BTCUSDT", "ETHUSDT")
-    async with world(
-        venue, timing=HURRIED, venue_settings=settings, seed=seed, activity=CALM, **limits
-    ) as here:
+    async with world(venue, timing=HURRIED, venue_settings=settings, seed=seed, **limits) as here:
         chaos = Chaos(here, symbols)
         chaos.begin()
         await here.connected()

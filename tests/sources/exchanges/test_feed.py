@@ -52,8 +52,7 @@ async def has_truth(here: World, *symbols: str) -> None:
 async def test_a_book_is_the_exchanges_own(autojump_clock: MockClock, venue: str) -> None:
     async with world(venue) as here:
         here.want(Channel.BOOK, BTC[venue])
-        with trio.move_on_after(30):
-            await here.fake.run()
+        await here.run_market(30)
         assert here.feed.statistics().books[0].breaks == 0
         assert not here.told(FeedGap)
         await has_truth(here)
@@ -77,7 +76,7 @@ async def test_every_topic_there_is_tells_something(
 ) -> None:
     async with world(venue) as here:
         here.want(channel, "" if channel is Channel.MIDS else BTC[venue], detail)
-        here.nursery.start_soon(here.fake.run)
+        here.nursery.start_soon(here.run_market)
         await here.until(lambda: here.told(kind), "an item")
         (statistics,) = here.feed.statistics().connections
         assert statistics.router.undecodable == 0
@@ -89,7 +88,7 @@ async def test_bars_are_closed_when_the_next_begins(autojump_clock: MockClock, v
     async with world(venue) as here:
         here.want(Channel.BARS, BTC[venue], "1m")
         await here.connected()
-        here.nursery.start_soon(here.fake.run)
+        here.nursery.start_soon(here.run_market)
         await here.until(lambda: [bar for bar in here.told(VenueBar) if bar.is_closed], "a closed bar", 200)
         bars = here.told(VenueBar)
         closed = next(bar for bar in bars if bar.is_closed)
@@ -100,7 +99,7 @@ async def test_bars_are_closed_when_the_next_begins(autojump_clock: MockClock, v
 async def test_a_ticker_is_merged_from_two_streams(autojump_clock: MockClock) -> None:
     async with world("binance_futures") as here:
         here.want(Channel.TICKER, "BTCUSDT")
-        here.nursery.start_soon(here.fake.run)
+        here.nursery.start_soon(here.run_market)
         await here.until(
             lambda: any(
                 item.last_price and item.mark_price and item.index_price for item in here.told(Ticker)
@@ -112,7 +111,7 @@ async def test_a_ticker_is_merged_from_two_streams(autojump_clock: MockClock) ->
 async def test_a_tickers_deltas_are_merged(autojump_clock: MockClock) -> None:
     async with world("bybit") as here:
         here.want(Channel.TICKER, "BTCUSDT")
-        here.nursery.start_soon(here.fake.run)
+        here.nursery.start_soon(here.run_market)
         await here.until(lambda: len(here.told(Ticker)) > 20, "tickers")
         assert all(item.last_price and item.mark_price and item.funding_rate for item in here.told(Ticker))
 
@@ -123,7 +122,7 @@ async def test_a_tickers_deltas_are_merged(autojump_clock: MockClock) -> None:
 async def test_configured_symbols_are_followed_from_the_start(autojump_clock: MockClock) -> None:
     always = [(Channel.QUOTES, "BTCUSDT"), (Channel.TRADES, "BTCUSDT")]
     async with world("binance", always=always) as here:
-        here.nursery.start_soon(here.fake.run)
+        here.nursery.start_soon(here.run_market)
         await here.until(lambda: here.told(Quote) and here.told(VenueTrade), "quotes and trades")
         topic = here.want(Channel.QUOTES, "BTCUSDT")
         here.leave(topic)
@@ -191,7 +190,7 @@ async def test_a_symbol_that_is_listed_later_is_followed_then(autojump_clock: Mo
         here.want(Channel.QUOTES, "BTCUSDT")
         await here.until(lambda: len(here.told(TopicRefused)) == 2, "a refusal")
         await here.until(lambda: here.feed.statistics().streams == 1, "listed again")
-        here.nursery.start_soon(here.fake.run)
+        here.nursery.start_soon(here.run_market)
         await here.until(lambda: here.told(Quote), "quotes")
         assert len(here.told(VenueListed)) == 2
 
@@ -202,7 +201,7 @@ async def test_without_a_list_symbols_are_asked_for_unchecked_after_a_while(
     async with world("binance") as here:
         here.fake.trouble.fail_requests(503, count=100)
         here.want(Channel.QUOTES, "BTCUSDT")
-        here.nursery.start_soon(here.fake.run)
+        here.nursery.start_soon(here.run_market)
         await here.until(lambda: here.feed.detail == "waiting for the list of symbols", "a state")
         await here.until(lambda: here.told(Quote), "quotes")
         assert trio.current_time() >= FeedTiming().unchecked
@@ -213,7 +212,7 @@ async def test_without_a_list_no_coin_is_risked(autojump_clock: MockClock) -> No
     async with world("hyperliquid") as here:
         here.fake.trouble.fail_requests(503, count=8)
         here.want(Channel.QUOTES, "BTC")
-        here.nursery.start_soon(here.fake.run)
+        here.nursery.start_soon(here.run_market)
         await here.until(lambda: len(here.http.asked) == 8, "the last failure")
         assert here.endpoints == []
         await here.until(lambda: here.told(Quote), "quotes")
@@ -222,7 +221,7 @@ async def test_without_a_list_no_coin_is_risked(autojump_clock: MockClock) -> No
 async def test_the_deepest_topic_decides_how_many_levels_are_told(autojump_clock: MockClock) -> None:
     async with world("binance") as here:
         here.want(Channel.BOOK, "BTCUSDT", "5")
-        here.nursery.start_soon(here.fake.run)
+        here.nursery.start_soon(here.run_market)
         await here.until(lambda: here.book("BTCUSDT"), "a book")
         deep = here.want(Channel.BOOK, "BTCUSDT", "100")
         here.items.clear()
@@ -243,7 +242,7 @@ async def test_a_lost_connection_is_a_gap_and_everything_is_restored(
 ) -> None:
     async with world(venue, always=[(Channel.TRADES, ETH[venue])]) as here:
         book = here.want(Channel.BOOK, BTC[venue])
-        here.nursery.start_soon(here.fake.run)
+        here.nursery.start_soon(here.run_market)
         await here.until(lambda: here.book(BTC[venue]), "a book")
         here.fake.trouble.disconnect(how)
         await here.until(lambda: here.told(FeedGap), "a gap")
@@ -267,12 +266,10 @@ async def test_a_skipped_update_resynchronises_that_book_only(autojump_clock: Mo
         book = here.want(Channel.BOOK, BTC[venue])
         here.want(Channel.BOOK, ETH[venue])
         await here.connected()
-        with trio.move_on_after(20):
-            await here.fake.run()
+        await here.run_market(20)
         before = {book.key: book.applied for book in here.feed.statistics().books}
         here.fake.trouble.skip_updates(BOARD[venue])
-        with trio.move_on_after(20):
-            await here.fake.run()
+        await here.run_market(20)
         (gap,) = here.told(FeedGap)
         assert (gap.topics, gap.reason) == ((book,), "sequence")
         by_symbol = {statistics.key: statistics for statistics in here.feed.statistics().books}
@@ -285,7 +282,7 @@ async def test_a_skipped_update_resynchronises_that_book_only(autojump_clock: Mo
 async def test_a_book_whose_time_goes_backward_begins_anew_with_the_next(autojump_clock: MockClock) -> None:
     async with world("hyperliquid") as here:
         here.want(Channel.BOOK, "BTC")
-        here.nursery.start_soon(here.fake.run)
+        here.nursery.start_soon(here.run_market)
         await here.until(lambda: here.book("BTC"), "a book")
         (session,) = here.fake.sessions
         session.send(b'{"channel":"l2Book","data":{"coin":"BTC","time":1,"levels":[[],[]]}}')
@@ -298,7 +295,7 @@ async def test_a_book_whose_time_goes_backward_begins_anew_with_the_next(autojum
 async def test_a_repeated_update_is_ignored(autojump_clock: MockClock, venue: str) -> None:
     async with world(venue) as here:
         here.want(Channel.BOOK, BTC[venue])
-        here.nursery.start_soon(here.fake.run)
+        here.nursery.start_soon(here.run_market)
         await here.until(lambda: here.book(BTC[venue]), "a book")
         await trio.sleep(5)
         here.fake.trouble.repeat_update(BOARD[venue])
@@ -311,7 +308,7 @@ async def test_a_silent_connection_is_given_up(autojump_clock: MockClock, venue:
     """The fake answers no ping while it is stalled: the heartbeat notices."""
     async with world(venue) as here:
         here.want(Channel.BOOK, BTC[venue])
-        here.nursery.start_soon(here.fake.run)
+        here.nursery.start_soon(here.run_market)
         await here.until(lambda: here.book(BTC[venue]), "a book")
         here.fake.trouble.stall(math.inf)
         await here.until(lambda: here.told(FeedGap), "a gap", 100)
@@ -323,7 +320,7 @@ async def test_a_silent_stream_is_renewed(autojump_clock: MockClock, venue: str)
     async with world(venue) as here:
         book = here.want(Channel.BOOK, BTC[venue])
         here.want(Channel.BOOK, ETH[venue])
-        here.nursery.start_soon(here.fake.run)
+        here.nursery.start_soon(here.run_market)
         await here.until(lambda: here.book(BTC[venue]), "a book")
         here.fake.trouble.stall_topic(BOARD[venue])
         await here.until(lambda: here.told(FeedGap), "a gap", 100)
@@ -349,7 +346,7 @@ async def test_garbage_harms_nothing_for_long(autojump_clock: MockClock, venue: 
     async with world(venue) as here:
         here.want(Channel.BOOK, BTC[venue])
         here.want(Channel.TRADES, BTC[venue])
-        here.nursery.start_soon(here.fake.run)
+        here.nursery.start_soon(here.run_market)
         await here.until(lambda: here.book(BTC[venue]), "a book")
         for _ in range(5):
             here.fake.trouble.send_garbage(kind)
@@ -370,7 +367,7 @@ async def test_lost_and_late_acknowledgements_lose_no_subscription(
         here.fake.trouble.delay_acks(3, count=2)
         here.want(Channel.BOOK, BTC[venue])
         here.want(Channel.QUOTES, ETH[venue])
-        here.nursery.start_soon(here.fake.run)
+        here.nursery.start_soon(here.run_market)
         await here.until(lambda: here.book(BTC[venue]) and here.told(Quote), "both")
         await here.connected()
         assert not here.told(TopicRefused)
@@ -381,7 +378,7 @@ async def test_a_subscription_refused_once_is_asked_for_again(autojump_clock: Mo
     async with world(venue) as here:
         here.fake.trouble.refuse_acks(1)
         here.want(Channel.QUOTES, BTC[venue])
-        here.nursery.start_soon(here.fake.run)
+        here.nursery.start_soon(here.run_market)
         await here.until(lambda: here.told(Quote), "quotes", 30)
         assert not here.told(TopicRefused)
 
@@ -392,7 +389,7 @@ async def test_a_subscription_refused_again_is_told_once_and_asked_for_seldom(
 ) -> None:
     timing = FeedTiming(refused=10)
     async with world(venue, always=[(Channel.TRADES, ETH[venue])], timing=timing) as here:
-        here.nursery.start_soon(here.fake.run)
+        here.nursery.start_soon(here.run_market)
         await here.until(lambda: here.told(VenueTrade), "trades")
         here.fake.trouble.refuse_acks(5)
         topic = here.want(Channel.QUOTES, BTC[venue])
@@ -405,7 +402,7 @@ async def test_a_subscription_refused_again_is_told_once_and_asked_for_seldom(
 async def test_a_coin_that_closes_the_socket_is_found_and_the_others_go_on(autojump_clock: MockClock) -> None:
     """A coin is listed, yet the venue hangs up when it is asked for."""
     async with world("hyperliquid", always=[(Channel.QUOTES, "BTC"), (Channel.TRADES, "ETH")]) as here:
-        here.nursery.start_soon(here.fake.run)
+        here.nursery.start_soon(here.run_market)
         await here.until(lambda: here.told(Quote) and here.told(VenueTrade), "quotes and trades")
         here.feed.listing.instruments["NOPE"] = here.feed.listing.instruments["BTC"]
         bad = here.want(Channel.QUOTES, "NOPE")
@@ -427,8 +424,7 @@ async def test_a_coin_that_closes_the_socket_is_found_and_the_others_go_on(autoj
 async def test_a_full_channel_holds_the_feed_and_loses_nothing(autojump_clock: MockClock) -> None:
     async with world("binance", channel_size=1, reads=False) as here:
         here.want(Channel.TRADES, "BTCUSDT")
-        with trio.move_on_after(60):
-            await here.fake.run()
+        await here.run_market(60)
         held = here.feed.statistics().batches
         assert held <= 3
         (statistics,) = here.feed.statistics().connections
@@ -441,8 +437,7 @@ async def test_what_one_read_brought_is_one_list(autojump_clock: MockClock, venu
         here.want(Channel.TRADES, BTC[venue])
         here.want(Channel.QUOTES, BTC[venue])
         await here.connected()
-        with trio.move_on_after(20):
-            await here.fake.run()
+        await here.run_market(20)
         await here.quiet()
         statistics = here.feed.statistics()
         assert here.batches == statistics.batches
@@ -455,7 +450,7 @@ async def test_what_one_read_brought_is_one_list(autojump_clock: MockClock, venu
 async def test_nothing_is_left_behind(autojump_clock: MockClock, venue: str) -> None:
     async with world(venue, always=[(Channel.QUOTES, BTC[venue])]) as here:
         here.want(Channel.BOOK, BTC[venue])
-        here.nursery.start_soon(here.fake.run)
+        here.nursery.start_soon(here.run_market)
         await here.until(lambda: here.book(BTC[venue]), "a book")
         here.feed_scope.cancel(reason="the test ends it")
         await here.until(lambda: not here.fake.sessions, "goodbye")
@@ -469,7 +464,7 @@ async def test_trouble_is_logged_once_per_cause(autojump_clock: MockClock) -> No
             here.fake.trouble.fail_requests(503, count=10)
             here.fake.trouble.refuse_connections(100)
             here.want(Channel.QUOTES, "BTCUSDT")
-            here.nursery.start_soon(here.fake.run)
+            here.nursery.start_soon(here.run_market)
             await here.until(lambda: here.told(Quote), "quotes")
     warnings = [entry["event"] for entry in logs if entry["log_level"] == "warning"]
     assert warnings.count("the list of symbols is not to be had, asking again") <= 2

@@ -52,7 +52,7 @@ async def test_futures_streams_go_to_the_path_that_serves_them(autojump_clock: M
     async with world("binance_futures") as here:
         here.want(Channel.QUOTES, "BTCUSDT")
         here.want(Channel.TRADES, "BTCUSDT")
-        here.nursery.start_soon(here.fake.run)
+        here.nursery.start_soon(here.run_market)
         await here.until(lambda: here.told(Quote) and here.told(VenueTrade), "quotes and trades")
         assert sorted(here.endpoints) == [
             "ws://binance_futures.test/market/stream",
@@ -64,7 +64,7 @@ async def test_fast_books_have_a_connection_of_their_own(autojump_clock: MockClo
     async with world("hyperliquid") as here:
         here.want(Channel.BOOK, "BTC")
         here.want(Channel.BOOK, "BTC", "5")
-        here.nursery.start_soon(here.fake.run)
+        here.nursery.start_soon(here.run_market)
         await here.until(lambda: here.book("BTC", "") and here.book("BTC", "fast"), "both")
         assert len(here.fake.sessions) == 2
         for book in here.told(VenueBook):
@@ -117,8 +117,7 @@ async def test_a_connection_is_replaced_before_the_venue_cuts_it_and_nothing_is_
         for channel in (Channel.TRADES, Channel.QUOTES, Channel.BOOK):
             here.want(channel, "BTCUSDT")
         await here.connected()
-        with trio.move_on_after(400):
-            await here.fake.run(rate=20)
+        await here.run_market(400)
         statistics = here.feed.statistics()
         assert statistics.replaced_lines >= 3
         assert not here.told(FeedGap)
@@ -140,7 +139,7 @@ async def test_a_server_that_goes_away_is_left_in_time(autojump_clock: MockClock
         here.want(Channel.TRADES, "BTCUSDT")
         here.want(Channel.BOOK, "BTCUSDT")
         await here.connected()
-        here.nursery.start_soon(here.fake.run)
+        here.nursery.start_soon(here.run_market)
         await here.until(lambda: here.book("BTCUSDT"), "a book")
         here.fake.announce_shutdown(10)  # type: ignore[attr-defined] # of FakeBinance
         await trio.sleep(30)
@@ -155,7 +154,7 @@ async def test_an_old_connection_is_kept_while_no_other_is_to_be_had(autojump_cl
     async with world("binance", timing=timing) as here:
         here.want(Channel.TRADES, "BTCUSDT")
         await here.connected()
-        here.nursery.start_soon(here.fake.run)
+        here.nursery.start_soon(here.run_market)
         here.fake.trouble.refuse_connections(100)
         await trio.sleep(90)
         assert here.feed.statistics().replaced_lines == 0
@@ -174,7 +173,7 @@ async def test_what_is_wanted_during_a_replacement_is_not_lost(autojump_clock: M
         await here.until(lambda: len(here.feed.lines.all) == 2, "two connections")
         here.want(Channel.QUOTES, "BTCUSDT")
         here.leave(leaving)
-        here.nursery.start_soon(here.fake.run)
+        here.nursery.start_soon(here.run_market)
         await here.until(lambda: here.feed.statistics().replaced_lines, "replaced")
         await here.until(lambda: here.told(Quote) and here.told(VenueTrade), "both")
         await here.connected()
@@ -192,7 +191,7 @@ async def test_raw_frames_are_the_venues_own_from_a_snapshot_on(
 ) -> None:
 
     async with world("bybit") as here:
-        here.nursery.start_soon(here.fake.run)
+        here.nursery.start_soon(here.run_market)
         if is_late:
             here.want(Channel.BOOK, "BTCUSDT", "50")
             await here.until(lambda: here.book("BTCUSDT"), "a book")

@@ -24,7 +24,7 @@ async def test_what_was_gathered_is_one_list(autojump_clock: MockClock) -> None:
     outbox.put(item(1))
     outbox.extend([item(2), item(3)])
     assert outbox.flush() is None
-    assert numbers([receive.receive_nowait()]) == [[1, 2, 3]]
+    assert numbers([await receive.receive()]) == [[1, 2, 3]]
     assert (outbox.batches_sent, outbox.items_sent) == (1, 3)
 
 

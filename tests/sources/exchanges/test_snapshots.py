@@ -26,7 +26,7 @@ async def test_snapshots_are_at_least_a_second_apart_after_everything_broke_at_o
     async with world("binance", symbols=SYMBOLS) as here:
         for symbol in SYMBOLS:
             here.want(Channel.BOOK, symbol)
-        here.nursery.start_soon(here.fake.run)
+        here.nursery.start_soon(here.run_market)
         await here.connected()
         await all_books(here)
         here.fake.trouble.disconnect()
@@ -43,7 +43,7 @@ async def test_snapshots_are_at_least_a_second_apart_after_everything_broke_at_o
 async def test_a_snapshot_that_is_too_old_is_asked_for_again(autojump_clock: MockClock) -> None:
     async with world("binance") as here:
         here.want(Channel.BOOK, "BTCUSDT")
-        here.nursery.start_soon(here.fake.run)
+        here.nursery.start_soon(here.run_market)
         here.fake.trouble.stale_snapshots(2)
         await here.until(lambda: here.book("BTCUSDT"), "a book")
         statistics = here.feed.statistics()
@@ -57,7 +57,7 @@ async def test_a_snapshot_that_is_not_to_be_had_is_asked_for_politely(autojump_c
         await here.until(lambda: here.feed.listing.is_known, "the list")
         here.fake.trouble.fail_requests(429, count=2, retry_after_seconds=20)
         here.fake.trouble.answer_requests_with_html(1)
-        here.nursery.start_soon(here.fake.run)
+        here.nursery.start_soon(here.run_market)
         await here.until(lambda: here.book("BTCUSDT"), "a book")
         times = depth_times(here)
         assert len(times) == 4

@@ -32,10 +32,12 @@ from hyperstream.sources.exchanges.hyperliquid import Hyperliquid
 from hyperstream.sources.exchanges.outbox import Outbox
 from hyperstream.sources.exchanges.timing import FeedTiming
 from hyperstream.sources.exchanges.venue import Venue
-from hyperstream.testing.exchanges import FakeBinance, FakeBybit, FakeHyperliquid
+from hyperstream.testing.exchanges import Activity, FakeBinance, FakeBybit, FakeHyperliquid
 from hyperstream.testing.exchanges.venue import FakeVenue
 
 PATIENCE_SECONDS = 300.0
+OTHER = ("LTCUSDT",)  # of the product that is not listened to
+CALM = Activity(changes_per_second=10, trades_per_second=2.5, levels=120)
 VENUES: dict[str, type[Venue]] = {
     "binance": Binance,
     "binance_futures": BinanceFutures,
@@ -122,11 +124,15 @@ class World:
                 return None
         return None
 
+    async def run_market(self, seconds: float = math.inf) -> None:
+        """Let the market move, ten steps a second."""
+        await self.fake.run(rate=10, steps=None if math.isinf(seconds) else round(seconds * 10))
+
     async def until(self, is_so: Callable[[], object], what: str, seconds: float = PATIENCE_SECONDS) -> None:
         """Wait until something is so."""
         with trio.move_on_after(seconds) as scope:
             while not is_so():  # noqa: ASYNC110 - the clock jumps
-                await trio.sleep(0.01)
+                await trio.sleep(0.05)
         assert not scope.cancelled_caught, f"never: {what}; {self.feed.statistics()}"
 
     async def connected(self) -> None:
@@ -165,12 +171,15 @@ class World:
 
 def make_fake(venue: str, **settings: Any) -> FakeVenue:
     """Return the fake exchange of a venue."""
-    settings = {"seed": 1, **settings}
+    settings = {"seed": 1, "activity": CALM, **settings}
     if venue == "hyperliquid":
         return FakeHyperliquid(**{"symbols": ("BTC", "ETH", "@107"), **settings})
-    made = FakeBybit if venue == "bybit" else FakeBinance
-    fake: FakeVenue = made(**{"symbols": ("BTCUSDT", "ETHUSDT"), **settings})
-    return fake
+    symbols = settings.pop("symbols", ("BTCUSDT", "ETHUSDT"))
+    if venue == "bybit":
+        return FakeBybit(symbols=symbols, **settings)
+    if venue == "binance":
+        return FakeBinance(symbols=symbols, futures_symbols=OTHER, **settings)
+    return FakeBinance(symbols=OTHER, futures_symbols=symbols, **settings)
 
 
 def make_venue(
