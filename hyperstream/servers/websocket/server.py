@@ -104,6 +104,7 @@ class WebSocketServer:
 
     async def _accept(self, listener: socket.socket) -> None:
         with self._accepting:
+            await trio.lowlevel.checkpoint()  # the intake may be closed before this began
             await accept_connections(listener, self._take, self.counts)
 
     def _take(self, peer: socket.socket, address: str) -> None:
