@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 MAX_STANDBY = 50_000
 MAX_RENEWALS = 1_000_000  # where silence may be normal, a connection is not given up because of it
 MAX_SILENCE_SECONDS = 3600.0
+QUIET_PATIENCE = 2
 _key = itemgetter(0)
 
 
@@ -47,6 +48,10 @@ class Line:
     replace_at: float = field(default=math.inf, init=False)
     empty_since: float | None = field(default=None, init=False)
     strays: int = field(default=0, init=False)
+    heard: int = field(default=0, init=False)
+    heard_before: int = field(default=0, init=False)
+    heard_at: float = field(default=0.0, init=False)
+    quiet_spells: int = field(default=0, init=False)
     connection: Connection = field(init=False)
     _decoder: Decoder = field(init=False)
 
@@ -117,6 +122,24 @@ class Line:
 
     # -- what it hears
 
+    def is_mute(self, now: float) -> bool:
+        """Whether no stream at all has spoken for long, twice as long after each time in vain.
+
+        Some venues go on answering pings on a connection whose streams have all gone quiet.
+        """
+        has_spoken = self.heard != self.heard_before
+        if has_spoken:
+            self.quiet_spells = 0
+        if has_spoken or not self.is_connected or not self.streams:
+            self.heard_before, self.heard_at = self.heard, now
+            return False
+        patience = self.venue.silence_seconds * QUIET_PATIENCE * 2.0 ** min(self.quiet_spells, 16)
+        if now < self.heard_at + min(patience, MAX_SILENCE_SECONDS):
+            return False
+        self.quiet_spells += 1
+        self.heard_at = now
+        return True
+
     def _take(self, message: tuple[str, Any]) -> None:
         key, payload = message
         stream = self.streams.get(key)
@@ -130,6 +153,7 @@ class Line:
             stream.outbox.put(payload.frame)
             payload = payload.payload
         stream.received += 1
+        self.heard += 1
         if stream.silences:
             stream.silences = 0
             self.subscribe(stream)

@@ -151,7 +151,7 @@ class Lines:
         self.on_change()
 
     async def _keep_house(self) -> None:
-        """Close lines that carry nothing, replace those that grow old."""
+        """Close lines that carry nothing, replace those that grow old, renew those that went mute."""
         timing = self.venue.timing
         while True:
             await trio.sleep(timing.housekeeping)
@@ -163,6 +163,8 @@ class Lines:
                     self._retire(line, "nothing is wanted any more")
                 elif now >= line.replace_at and line.is_connected:
                     self._replace(line, "it is old")
+                elif line.is_mute(now):
+                    line.connection.reconnect("no stream of it has spoken for long")
 
     def _on_shutdown(self, line: Line) -> None:
         if not line.is_leaving and not line.is_retired and line.standby is None:

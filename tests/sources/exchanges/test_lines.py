@@ -14,12 +14,13 @@ from hyperstream.market.venues import (
     FeedGap,
     FeedTopic,
     Quote,
+    TopicRefused,
     VenueBook,
     VenueFrame,
     VenueTrade,
 )
 from hyperstream.sources.exchanges.timing import FeedTiming
-from hyperstream.testing.exchanges import BinanceLimits
+from hyperstream.testing.exchanges import BinanceLimits, FakeBybit
 from tests.sources.exchanges.world import World, world
 
 SECOND = 1_000_000_000
@@ -180,6 +181,30 @@ async def test_what_is_wanted_during_a_replacement_is_not_lost(autojump_clock: M
         streams = sorted(key for line in here.feed.lines.in_use for key in line.streams)
         assert streams == ["btcusdt@bookTicker", "btcusdt@trade"]
         assert {quote.symbol for quote in here.told(Quote)} == {"BTCUSDT"}
+
+
+async def test_a_connection_whose_streams_all_went_quiet_is_made_anew(autojump_clock: MockClock) -> None:
+    """The exchange answers pings, and nothing else, once it has refused a request."""
+    fake = FakeBybit(symbols=("BTCUSDT",), is_quiet_after_refusal=True)
+    async with world("bybit", fake=fake) as here:
+        here.want(Channel.TRADES, "BTCUSDT")
+        here.nursery.start_soon(here.run_market)
+        await here.until(lambda: here.told(VenueTrade), "trades")
+        list_also(here, "NOPEUSDT")
+        here.want(Channel.TRADES, "NOPEUSDT")
+        await here.until(lambda: here.told(TopicRefused), "a refusal")
+        here.items.clear()
+        await here.until(lambda: here.told(FeedGap), "a gap", 400)
+        await here.until(lambda: here.told(VenueTrade), "trades again")
+
+
+async def test_a_connection_where_nothing_happens_is_made_anew_ever_more_seldom(
+    autojump_clock: MockClock,
+) -> None:
+    async with world("binance", always=[(Channel.TRADES, "BTCUSDT")]) as here:
+        await here.connected()
+        await trio.sleep(4 * 3600)
+        assert 3 <= len(here.endpoints) <= 9
 
 
 # -- raw frames -------------------------------------------------------------------------------
