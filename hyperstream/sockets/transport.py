@@ -179,11 +179,19 @@ class Transport(WebSocketConnection):
         return data
 
     async def _split(self, data: bytes, messages: list[bytes]) -> None:
-        """Take the whole frames out of ``data``, append their messages, keep what is not whole."""
+        """Take the whole frames out of ``data``, append their messages, keep what is not whole.
+
+        What was said before a ping, a goodbye or an error is handed over first: answering these waits, and
+        whoever waits may be cancelled.
+        """
         position, end = 0, len(data)
         while end - position >= 2:
             first, length, payload = data[position], data[position + 1], position + 2
-            if self._is_wrong(first, length):
+            is_wrong = self._is_wrong(first, length)
+            if messages and (is_wrong or first & _CONTROL):
+                self._unread = data[position:]
+                return
+            if is_wrong:
                 await self._consult(data[position:], messages)
                 return
             if length >= 126:
@@ -192,7 +200,10 @@ class Transport(WebSocketConnection):
                     break
                 length = int.from_bytes(data[position + 2 : payload])
             if length > self._max_message_size:
-                await self._refuse(MESSAGE_TOO_BIG, f"a frame of {length} bytes")
+                if messages:
+                    self._unread = data[position:]
+                else:
+                    await self._refuse(MESSAGE_TOO_BIG, f"a frame of {length} bytes")
                 return
             if payload + length > end:
                 self._keep(data[position:], payload + length - position)

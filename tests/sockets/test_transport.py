@@ -138,6 +138,21 @@ async def test_a_goodbye_is_answered_and_its_code_told(payload: bytes, code: int
     assert (await heard(far))[-1][0] == CLOSE
 
 
+@pytest.mark.parametrize(
+    "last", [frame(CLOSE, struct.pack("!H", 1000)), frame(PING), b"\xff\xff", frame(BINARY, bytes(LIMIT + 1))]
+)
+async def test_what_was_said_before_the_last_word_is_had_even_when_answering_that_is_cancelled(
+    last: bytes,
+) -> None:
+    transport, far = await open_websocket()
+    await far.send_all(frame(TEXT, b"one") + frame(TEXT, b"two") + last)
+    assert await transport.receive_batch() == [b"one", b"two"]
+    with trio.CancelScope() as scope:
+        scope.cancel(reason="somebody else could not send any more")
+        await transport.receive_batch()
+    assert scope.cancelled_caught
+
+
 async def test_a_connection_that_just_ends_has_no_goodbye() -> None:
     transport, far = await open_websocket()
     await far.send_all(frame(TEXT, b"last") + frame(TEXT, b"torn")[:3])
