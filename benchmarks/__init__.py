@@ -5,6 +5,7 @@
 
     ingest       the node's bytes to books, against bare JSON parsing of the same lines
     apply        a diff, an update, a delivery: what each costs inside the engine
+    feed         a venue's frame to a subscriber: decoding beside a bare loop, latency, memory
     prices       a price tick through distributor and indicators
     end_to_end   the writing of a line to its receipt by a gRPC client in another process
     fanout       one message to a thousand subscribers, beside grpcio's asyncio server

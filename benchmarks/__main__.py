@@ -12,6 +12,7 @@ BENCHMARKS = (
     "ingest",
     "apply",
     "prices",
+    "feed",
     "end_to_end",
     "fanout",
     "storm",

@@ -1,141 +1,161 @@
 """Feeds and prices: from a venue's frame to a subscriber.
 
-    flood      frames of three venues through socket, router and decoder, beside ``websockets`` in a bare loop
+flood      frames of three venues through socket, router and decoder, beside ``websockets`` in a bare loop
+ticks      price ticks through distributor and 500 indicator instances, on one core (``prices.py``)
+latency    a frame to a gRPC subscriber, at 5,000 frames a second, with no batches
+memory     what a million ticks over 3,000 symbols leave
 
-In ``flood`` two receivers take the same frames in turn, each in a process of its own: the bare loop that
-anybody would write (``feed_bare.py``), and a connection with its router and the venue's decoder
-(``feed_ours.py``). Both are given frames faster than they take them (``feed_sender.py``).
+--part NAME    just that part; may be repeated
 """
 
-from collections.abc import Mapping
+import sys
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
 import click
+import orjson
 import trio
-from attrs import define, field, frozen
+from attrs import frozen
 
-from benchmarks.feed_frames import SOURCES
-from benchmarks.processes import Program, run_program
+from benchmarks.feed_flood import flood
+from benchmarks.feed_latency import latency
+from benchmarks.material import ROOT
+from benchmarks.processes import run_program
 from benchmarks.report import Report, Row, json_option
 
 TARGET_RATIO = 0.4
-WARM_UP_MESSAGES = 5_000
+TARGET_TICKS_PER_SECOND = 100_000
+TARGET_P99_MS = 5.0
+PARTS = ("flood", "ticks", "latency", "memory")
 SUMMARY_KEYS = (
     "messages_per_second",
     "bare_messages_per_second",
     "cpu_us_per_message",
     "bare_cpu_us_per_message",
     "parsing_cpu_us_per_message",
+    "ticks_per_second",
+    "every_tick_ticks_per_second",
+    "frames_per_second",
+    "share_delivered",
+    "merged",
+    "p50_ms",
+    "p99_ms",
+    "max_ms",
+    "bare_p50_ms",
+    "bare_p99_ms",
+    "daemon_cpu_percent",
+    "daemon_resident_megabytes",
+    "venue_late_ms",
+    "daemon_warnings",
+    "memory_megabytes",
+    "memory_growth_megabytes",
     "target_ratio",
-    "ratio",
+    "target_ticks_per_second",
+    "target_p99_ms",
     "is_met",
+    "ratio",
 )
 
 
 @frozen
-class Round:
-    """What one receiver did in one round."""
+class Plan:
+    """How much of each part."""
 
     messages: int
-    cpu_seconds: float
+    rounds: int
+    ticks: int
+    symbols: int
     seconds: float
+    rate: float
+    profile: bool
 
 
-@define(eq=False)
-class Contender:
-    """A receiver, and its rounds by venue."""
-
-    name: str
-    program: Program
-    more: Mapping[str, object]
-    rounds: dict[str, list[Round]] = field(factory=lambda: {venue: [] for venue in SOURCES})
-
-    async def play(self, port: int, venue: str, messages: int) -> Round:
-        """Receive so many messages of a venue."""
-        url = f"ws://127.0.0.1:{port}/{venue}?messages={messages}"
-        got = await self.program.ask(url=url, venue=venue, **self.more)
-        if got["messages"] != messages:
-            raise click.ClickException(f"{self.name} got {got['messages']} of {messages} messages of {venue}")
-        return Round(got["messages"], got["cpu_seconds"], got["seconds"])
-
-    def cpu_us(self, venue: str) -> float:
-        """Processor time a message, of the best round."""
-        return min(played.cpu_seconds / played.messages for played in self.rounds[venue]) * 1e6
-
-    def mean_cpu_us(self) -> float:
-        """Processor time a message, as many from each venue."""
-        return sum(map(self.cpu_us, self.rounds)) / len(self.rounds)
-
-    def per_second(self, venue: str) -> float:
-        """Messages a second of wall time, of the best round."""
-        return max(played.messages / played.seconds for played in self.rounds[venue])
+async def ticks(report: Report, plan: Plan) -> dict[str, Any]:
+    """Run the benchmark of the prices engine in a process of its own; return the figures."""
+    options = ["--json", "--rounds", "1", "--ticks", str(max(1, plan.ticks // 2))]
+    command = [sys.executable, "-m", "benchmarks.prices", *options]
+    done = await trio.run_process(command, capture_stdout=True, cwd=ROOT)
+    *rows, summary = [orjson.loads(line) for line in done.stdout.splitlines()]
+    kept = ("scenario", "ticks", "series", "us_per_tick", "ticks_per_second")
+    report.table("ticks through the prices engine", [{key: row[key] for key in kept} for row in rows])
+    return {key: summary[key] for key in ("ticks_per_second", "every_tick_ticks_per_second")}
 
 
-async def flood(report: Report, messages: int, rounds: int, *, is_profiled: bool) -> dict[str, Any]:
-    """Let the receivers take the same frames in turn; return the figures."""
-    profiling = ("--profile",) if is_profiled else ()
-    async with (
-        run_program("feed_sender") as sender,
-        run_program("feed_bare") as bare_program,
-        run_program("feed_ours", *profiling) as our_program,
-    ):
-        told = await sender.answer()
-        bare = Contender("the bare loop", bare_program, {"parses": False})
-        parsing = Contender("the bare loop that parses", bare_program, {"parses": True})
-        ours = Contender("hyperstream.sockets", our_program, {})
-        contenders = (bare, parsing, ours)
-        for venue in SOURCES:
-            for contender in contenders:
-                await contender.play(told["port"], venue, min(messages, WARM_UP_MESSAGES))
-        for _ in range(rounds):
-            for venue in SOURCES:
-                for contender in contenders:
-                    contender.rounds[venue].append(await contender.play(told["port"], venue, messages))
-    rows: list[Row] = [
-        {
-            "venue": venue,
-            "bytes": told["bytes"][venue],
-            "cpu_us": ours.cpu_us(venue),
-            "bare_us": bare.cpu_us(venue),
-            "parsing_us": parsing.cpu_us(venue),
-            "per_second": ours.per_second(venue),
-            "bare_per_second": bare.per_second(venue),
-            "ratio": bare.cpu_us(venue) / ours.cpu_us(venue),
-        }
-        for venue in SOURCES
-    ]
-    report.table("messages through socket, router and decoder", rows)
-    return {
-        "messages_per_second": 1e6 / ours.mean_cpu_us(),
-        "bare_messages_per_second": 1e6 / bare.mean_cpu_us(),
-        "cpu_us_per_message": ours.mean_cpu_us(),
-        "bare_cpu_us_per_message": bare.mean_cpu_us(),
-        "parsing_cpu_us_per_message": parsing.mean_cpu_us(),
-        "ratio": bare.mean_cpu_us() / ours.mean_cpu_us(),
-    }
+async def memory(report: Report, plan: Plan) -> dict[str, Any]:
+    """Let ticks go through a prices engine in a process of its own; return what they left."""
+    symbols = str(plan.symbols)
+    options = ("--ticks", str(plan.ticks), "--symbols", symbols, "--markets", symbols)
+    async with run_program("feed_memory", *options) as program:
+        rows = (await program.answer())["rows"]
+    report.table("memory", rows)
+    half, last = rows[len(rows) // 2 - 1]["resident_megabytes"], rows[-1]["resident_megabytes"]
+    return {"memory_megabytes": last, "memory_growth_megabytes": last - half}
 
 
-async def measure(report: Report, messages: int, rounds: int, *, is_profiled: bool) -> Row:
-    """Run every part; return the summary."""
-    figures: dict[str, Any] = {"target_ratio": TARGET_RATIO}
-    figures |= await flood(report, messages, rounds, is_profiled=is_profiled)
-    figures["is_met"] = figures["ratio"] >= TARGET_RATIO
+async def measure(report: Report, parts: Sequence[str], plan: Plan) -> Row:
+    """Run the parts; return the summary, with null for what was not measured."""
+    figures: dict[str, Any] = dict.fromkeys(SUMMARY_KEYS)
+    if "flood" in parts:
+        figures |= await flood(report, plan.messages, plan.rounds, is_profiled=plan.profile)
+    if "ticks" in parts:
+        figures |= await ticks(report, plan)
+    if "latency" in parts:
+        figures |= await latency(report, plan.seconds, plan.rate, 0.0, is_profiled=plan.profile)
+    if "memory" in parts:
+        figures |= await memory(report, plan)
+    figures["target_ratio"] = TARGET_RATIO
+    figures["target_ticks_per_second"] = TARGET_TICKS_PER_SECOND
+    figures["target_p99_ms"] = TARGET_P99_MS
+    figures["is_met"] = all(
+        (
+            figures["ratio"] is None or figures["ratio"] >= TARGET_RATIO,
+            figures["ticks_per_second"] is None or figures["ticks_per_second"] >= TARGET_TICKS_PER_SECOND,
+            figures["p99_ms"] is None or figures["p99_ms"] <= TARGET_P99_MS,
+        )
+    )
     return {key: figures[key] for key in SUMMARY_KEYS}
 
 
 @click.command()
+@click.option("--part", "parts", type=click.Choice(PARTS), multiple=True, help="Default: all of them.")
 @click.option(
     "--messages", type=click.IntRange(min=1), default=60_000, show_default=True, help="Of a venue, a round."
 )
-@click.option("--rounds", type=click.IntRange(min=1), default=5, show_default=True)
-@click.option("--profile", "is_profiled", is_flag=True, help="Profile our receiver; printed to errors.")
+@click.option(
+    "--rounds",
+    type=click.IntRange(min=1),
+    default=5,
+    show_default=True,
+    help="Of the flood; the best counts.",
+)
+@click.option("--ticks", "tick_count", type=click.IntRange(min=10), default=1_000_000, show_default=True)
+@click.option(
+    "--symbols", type=click.IntRange(min=1), default=3_000, show_default=True, help="That the ticks are of."
+)
+@click.option(
+    "--seconds", type=click.FloatRange(min=0.1), default=10.0, show_default=True, help="Of the latency."
+)
+@click.option(
+    "--rate", type=click.FloatRange(min=1), default=5_000.0, show_default=True, help="Frames a second."
+)
+@click.option("--profile", "is_profiled", is_flag=True, help="Profile our receiver and the daemon.")
 @json_option
-def main(messages: int, rounds: int, is_profiled: bool, as_json: bool) -> None:
+def main(
+    parts: tuple[str, ...],
+    messages: int,
+    rounds: int,
+    tick_count: int,
+    symbols: int,
+    seconds: float,
+    rate: float,
+    is_profiled: bool,
+    as_json: bool,
+) -> None:
     """From a venue's frame to a subscriber."""
     report = Report("feed", as_json)
-    summary: Any = trio.run(partial(measure, report, messages, rounds, is_profiled=is_profiled))
-    report.summary(summary)
+    plan = Plan(messages, rounds, tick_count, symbols, seconds, rate, is_profiled)
+    report.summary(trio.run(partial(measure, report, parts or PARTS, plan)))
 
 
 if __name__ == "__main__":

@@ -126,6 +126,7 @@ SOURCES = {"binance": binance, "bybit": bybit, "hyperliquid": hyperliquid}
 async def record(source: Source, count: int) -> list[bytes]:
     """Return the first ``count`` frames with market data."""
     frames: list[bytes] = []
+    answers = 0
     fake = source.make_fake()
     async with fake.serve(), trio.open_nursery() as nursery:
         stream: Any = fake.open_stream()
@@ -134,11 +135,14 @@ async def record(source: Source, count: int) -> list[bytes]:
         )
         for request in source.requests:
             await socket.send_message(request.decode())
-        nursery.start_soon(_live, fake, name="live")
         while len(frames) < count:
             frame = str(await socket.get_message()).encode()
             if source.is_data(orjson.loads(frame)):
                 frames.append(frame)
+                continue
+            answers += 1
+            if answers == len(source.requests):  # or else frames would depend on who ran first
+                nursery.start_soon(_live, fake, name="live")
         nursery.cancel_scope.cancel(reason="enough was recorded")
     return frames
 

@@ -107,7 +107,7 @@ async def play(
             nursery.start_soon(daemon.follow_log, name="daemon log")
             await subscriber.answer()
             await wait_subscribed(venue)
-            await venue.ask(messages=round(rate * WARM_UP_SECONDS), rate=rate)
+            await venue.ask(messages=min(messages, round(rate * WARM_UP_SECONDS)), rate=rate)
             await trio.sleep(AFTER_SECONDS)
             run = await measure(venue, subscriber, daemon, messages, rate, samples)
             nursery.cancel_scope.cancel(reason="measured")
@@ -197,8 +197,7 @@ async def latency(
         report.note(f"the daemon warned: {trouble}")
     total = rows[-1]
     return {
-        "rate": rate,
-        "frames_sent_per_second": run.frames / run.seconds,
+        "frames_per_second": run.frames / run.seconds,
         "share_delivered": (len(run.receipts) + run.merged) / run.frames,
         "merged": run.merged,
         "p50_ms": total["p50_ms"],

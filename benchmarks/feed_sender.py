@@ -15,7 +15,6 @@ from wsproto.utilities import generate_accept_token
 from benchmarks.feed_frames import SOURCES, record
 from benchmarks.processes import LineReader, answer
 
-FRAMES = 20_000
 SENT_AT_ONCE = 500  # frames
 HEAD_BYTES = 4096
 LINGER_SECONDS = 5.0
@@ -100,9 +99,7 @@ async def serve(frames: int) -> None:
 
 
 @click.command()
-@click.option(
-    "--frames", type=click.IntRange(min=1), default=FRAMES, show_default=True, help="Of each venue."
-)
+@click.option("--frames", type=click.IntRange(min=1), required=True, help="Of each venue.")
 def main(frames: int) -> None:
     """Flood until standard input ends."""
     trio.run(serve, frames)

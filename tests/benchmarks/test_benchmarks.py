@@ -19,6 +19,10 @@ SMALL = ("--markets", "8", "--load", "quiet")
 TINY = {
     "ingest": (*SMALL, "--blocks", "2", "--rounds", "1"),
     "apply": (*SMALL, "--blocks", "2", "--rounds", "1"),
+    "feed": (
+        *("--messages", "200", "--rounds", "1", "--ticks", "2000", "--symbols", "20"),
+        *("--seconds", "0.3", "--rate", "300"),
+    ),
     "prices": ("--ticks", "400", "--markets", "4", "--instances", "20", "--rounds", "1"),
     "end_to_end": (*SMALL, "--seconds", "0.4", "--warm-up-seconds", "0", "--subscribers", "2"),
     "memory": (
