@@ -36,7 +36,3 @@ class BinanceProtocol(Protocol):
         if payload.is_accepted:
             return Accepted(payload.request)
         return Rejected(payload.detail, payload.request or None)
-
-    def speaker(self, message: Any) -> str:
-        """Messages begin with their stream."""
-        return str(message[0])

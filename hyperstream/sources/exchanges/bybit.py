@@ -68,10 +68,6 @@ class BybitProtocol(Protocol):
         del new_id
         return PING
 
-    def speaker(self, message: Any) -> str:
-        """Messages begin with their topic."""
-        return str(message[0])
-
 
 @define(eq=False)
 class Bybit(Venue):

@@ -69,10 +69,6 @@ class HyperliquidProtocol(Protocol):
         del new_id
         return PING
 
-    def speaker(self, message: Any) -> str:
-        """Messages begin with their key."""
-        return str(message[0])
-
 
 @define(eq=False)
 class Hyperliquid(Venue):

@@ -146,6 +146,7 @@ class Line:
         if stream is None or payload.__class__ is Unknown:
             self._take_other(payload)
             return
+        self.connection.heard(key)
         if self.standby is not None:
             self._stand_by(stream, payload)
             return

@@ -76,12 +76,14 @@ class Chaos:
         await self._run(1.0)
         here.items.clear()
         before = Counter(trouble.counts)
+        # The exchange may still hold sessions that the feed gave up long ago: what befalls them is no news.
+        has_ghosts = len(here.fake.sessions) > len(here.feed.lines.all)
         struck = trouble.strike(kind or trouble.rng.choice(KINDS))
         self.strikes[struck] += 1
         await self._run(2.0)
         await self._recover()
         done = Counter(trouble.counts) - before
-        if any(done[interruption] for interruption in INTERRUPTIONS):
+        if not has_ghosts and any(done[interruption] for interruption in INTERRUPTIONS):
             assert here.told(FeedGap), f"{struck} was not told: {done}"
         self.gaps_told += len(here.told(FeedGap))
         await self._equal_truth(struck)
