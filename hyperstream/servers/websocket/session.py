@@ -121,6 +121,9 @@ class Session:
                     if self.protocol.state is ConnectionState.CLOSED:
                         await self._say_last()
                         return
+                    if self._is_deaf:
+                        await self._hang_up()
+                        return
                     await self._sender.wait_room()
                     handled += 1
                     if handled % EVENTS_A_TURN == 0:
@@ -130,8 +133,7 @@ class Session:
                     return
                 self._received_at = self.watchman.now()
                 self._pinged_at = None
-                if not self._is_deaf:
-                    self.protocol.receive_data(data)
+                self.protocol.receive_data(data)
         except trio.BrokenResourceError:
             return
 
@@ -139,6 +141,18 @@ class Session:
         """Both have said goodbye: send what is left of ours."""
         with trio.move_on_after(CLOSE_SECONDS):
             await self._sender.wait_done()
+
+    async def _hang_up(self) -> None:
+        """The peer's goodbye would not be understood any more: end our side, and let it read why.
+
+        RFC 6455, 7.1.7: a server that fails a connection closes it, and does not wait for the client to.
+        The socket is read on for a while, because closing it on unread bytes would destroy what we sent.
+        """
+        with trio.move_on_after(CLOSE_SECONDS):
+            await self._sender.wait_done()
+            self.transport.end_sending()
+            while await self.transport.receive():
+                continue
 
     def _handle(self, event: Event, dialect: Dialect) -> None:
         """One event of the peer's; what it may not do ends the session, whatever else it sent."""

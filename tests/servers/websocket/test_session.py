@@ -13,7 +13,7 @@ import trio
 from wsproto.events import Ping, Pong
 
 from hyperstream.market.updates import NOTICE_DRAINING, NoticeNote
-from hyperstream.servers.websocket import transport
+from hyperstream.servers.websocket import session, transport
 from hyperstream.servers.websocket.hyperliquid.streams import Streams
 from hyperstream.servers.websocket.inbox import CONTROL_BURST, MESSAGE_BURST
 from hyperstream.servers.websocket.sender import MAX_ANSWERS
@@ -160,6 +160,19 @@ async def test_who_says_no_goodbye_in_return_is_hung_up_on(
         await peer.closed()
         assert await peer.stream.receive_some() == b""
         assert trio.current_time() - began < 5
+
+
+async def test_who_breaks_the_protocol_is_hung_up_on_and_need_not_hang_up_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(session, "CLOSE_SECONDS", 1_000.0)  # what would hang up for another reason
+    async with serving(tmp_path) as served:
+        async with raw_peer(served.port) as peer:
+            await peer.upgrade()
+            await peer.send(frame(3) + frame(TEXT, b"unheard") * 100)
+            assert (await peer.closed())[0] == 1002
+            await peer.hung_up()
+        await wait_until(lambda: not served.server.sessions)
 
 
 async def test_a_peer_that_vanishes_takes_nothing_with_it(tmp_path: Path) -> None:
