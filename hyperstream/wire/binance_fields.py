@@ -18,10 +18,12 @@ from hyperstream.market.venues import Quote, VenueBar, VenueTrade
 from hyperstream.wire.venue_fields import (
     MALFORMED,
     NS_PER_MS,
+    UNKNOWN,
     Control,
     ReadData,
     Reply,
     ServerShutdown,
+    Unknown,
     flag,
     levels,
     malformed,
@@ -60,9 +62,9 @@ def quotes(venue: str, symbol: str) -> ReadData:
     def read(data: Any, receive_time_ns: int) -> Quote:
         bid, bid_size, ask, ask_size = data["b"], data["B"], data["a"], data["A"]
         require_decimals(bid, bid_size, ask, ask_size)
-        if bid[0] == "0" and not bid.strip("0."):
+        if _is_zero(bid):
             bid = bid_size = ""
-        if ask[0] == "0" and not ask.strip("0."):
+        if _is_zero(ask):
             ask = ask_size = ""
         event_time_ns = time_ns(data["T"]) if "T" in data else 0
         update_id = whole(data["u"])
@@ -71,12 +73,22 @@ def quotes(venue: str, symbol: str) -> ReadData:
     return read
 
 
-def trades(venue: str, symbol: str, id_key: str) -> ReadData:
-    """``<s>@trade`` (``id_key`` t) and ``<s>@aggTrade`` (a); m says that the buyer was the maker."""
+def _is_zero(price: str) -> bool:
+    return price[0] == "0" and not price.strip("0.")
 
-    def read(data: Any, receive_time_ns: int) -> list[VenueTrade]:
+
+def trades(venue: str, symbol: str, id_key: str) -> ReadData:
+    """``<s>@trade`` (``id_key`` t) and ``<s>@aggTrade`` (a); m says that the buyer was the maker.
+
+    USD-M's ``<s>@trade`` puts markers among the trades that are none (``"p":"0","q":"0","X":"NA"``,
+    some of them every minute): a low of zero, if they were taken for trades.
+    """
+
+    def read(data: Any, receive_time_ns: int) -> list[VenueTrade] | Unknown:
         price, size = data["p"], data["q"]
         require_decimals(price, size)
+        if _is_zero(price):
+            return UNKNOWN
         trade_id, trade_time_ns = str(whole(data[id_key])), time_ns(data["T"])
         is_buyer_taker = not flag(data["m"])
         return [

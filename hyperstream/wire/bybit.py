@@ -12,7 +12,7 @@ from typing import Any
 import orjson
 
 from hyperstream.errors import FormatError, TopicError
-from hyperstream.market.venues import BYBIT, Channel, FeedTopic, VenueFrame
+from hyperstream.market.venues import BYBIT, Channel, FeedTopic, Quote, VenueFrame
 from hyperstream.wire.bybit_fields import TO_BYBIT, read_bars, read_book, read_quote, read_ticker, read_trades
 from hyperstream.wire.venue_fields import (
     MALFORMED,
@@ -90,6 +90,7 @@ class BybitDecoder:
 
     def __init__(self) -> None:
         self._symbols: dict[str, tuple[str, str]] = {}
+        self._quotes: dict[str, Quote] = {}
         self.raw_topics: set[str] = set()
 
     def follow(self, topic: str) -> None:
@@ -106,6 +107,7 @@ class BybitDecoder:
     def unfollow(self, topic: str) -> None:
         """What still comes of it is nobody's."""
         self._symbols.pop(topic, None)
+        self._quotes.pop(topic, None)
         self.raw_topics.discard(topic)
 
     def decode(self, frame: bytes | str, receive_time_ns: int) -> Message:
@@ -118,24 +120,25 @@ class BybitDecoder:
             known = self._symbols.get(topic)
             if known is None:
                 return name(topic), UNKNOWN
-            payload = _read(known[0], known[1], message, receive_time_ns)
+            payload = self._read(topic, known[0], known[1], message, receive_time_ns)
             if topic in self.raw_topics:
                 return topic, RawPayload(payload, _frame(topic, frame, message, receive_time_ns))
         except MALFORMED as exc:
             raise malformed(BYBIT, frame, exc) from exc
         return topic, payload
 
-
-def _read(kind: str, symbol: str, message: Any, receive_time_ns: int) -> Payload:
-    if kind == "orderbook":
-        return read_book(symbol, message, receive_time_ns)
-    if kind == "publicTrade":
-        return read_trades(symbol, message, receive_time_ns)
-    if kind == "quote":
-        return read_quote(symbol, message, receive_time_ns)
-    if kind == "tickers":
-        return read_ticker(symbol, message, receive_time_ns)
-    return read_bars(symbol, message, receive_time_ns)
+    def _read(self, topic: str, kind: str, symbol: str, message: Any, receive_time_ns: int) -> Payload:
+        if kind == "orderbook":
+            return read_book(symbol, message, receive_time_ns)
+        if kind == "publicTrade":
+            return read_trades(symbol, message, receive_time_ns)
+        if kind == "quote":
+            before = self._quotes.get(topic)
+            quote = self._quotes[topic] = read_quote(symbol, message, receive_time_ns, before)
+            return quote
+        if kind == "tickers":
+            return read_ticker(symbol, message, receive_time_ns)
+        return read_bars(symbol, message, receive_time_ns)
 
 
 def _frame(topic: str, frame: bytes | str, message: Any, receive_time_ns: int) -> VenueFrame:

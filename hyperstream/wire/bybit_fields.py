@@ -12,11 +12,13 @@ import orjson
 
 from hyperstream.errors import FormatError
 from hyperstream.market.venue_book import BookUpdate
+from hyperstream.market.venue_levels import VenueSide
 from hyperstream.market.venue_ticker import TickerUpdate
 from hyperstream.market.venues import BYBIT, Quote, VenueBar, VenueInstrument, VenueTrade
 from hyperstream.wire.venue_fields import (
     MALFORMED,
     NS_PER_MS,
+    Levels,
     flag,
     levels,
     malformed,
@@ -55,20 +57,35 @@ def read_book(symbol: str, message: Any, receive_time_ns: int) -> BookUpdate:
     )  # fmt: skip
 
 
-def read_quote(symbol: str, message: Any, receive_time_ns: int) -> Quote:
-    """``orderbook.1``: always the whole, at most one level a side."""
+def read_quote(symbol: str, message: Any, receive_time_ns: int, before: Quote | None = None) -> Quote:
+    """``orderbook.1``: at most one level a side; usually the whole, else what changed since ``before``."""
     data = message["data"]
+    bids, asks = levels(data["b"]), levels(data["a"])
+    if message.get("type") == "delta":
+        if before is None:
+            raise FormatError("a change of the best prices, and no snapshot before it")
+        bids = _changed(1, before.bid, before.bid_size, bids)
+        asks = _changed(-1, before.ask, before.ask_size, asks)
     bid = bid_size = ask = ask_size = ""
-    if levels(data["b"]):
-        bid, bid_size = data["b"][0]
+    if bids:
+        bid, bid_size = bids[0]
         require_decimals(bid, bid_size)
-    if levels(data["a"]):
-        ask, ask_size = data["a"][0]
+    if asks:
+        ask, ask_size = asks[0]
         require_decimals(ask, ask_size)
     event_time_ns = time_ns(message["cts"] if "cts" in message else message["ts"])
     return Quote(
         BYBIT, symbol, bid, bid_size, ask, ask_size, event_time_ns, receive_time_ns, whole(data["u"])
     )
+
+
+def _changed(sign: int, price: str, size: str, changes: Levels) -> Levels:
+    """A side of one level after a change: what leaves it is told with size zero, as in deeper books."""
+    side = VenueSide(sign, max_levels=1)
+    if price:
+        side.replace([(price, size)])
+    side.apply(changes)
+    return side.top(1)
 
 
 def read_trades(symbol: str, message: Any, receive_time_ns: int) -> list[VenueTrade]:
