@@ -147,7 +147,7 @@ class Daemon:
         if settings.websocket.enabled:
             if settings.websocket.candle_minutes:
                 CandleKeeper(settings.websocket.candle_minutes).follow(self.engine)
-            content = Content(settings.websocket, self.engine, self.hub, self._node.kept_answer)
+            content = Content(settings.websocket, self.engine, self.hub, self._node.kept_answer, node.enabled)
             others = settings.grpc.max_connections
             self._websocket = WebSocketServer(settings.websocket, self.hub, content, others)
 

@@ -134,6 +134,10 @@ class Daemon(Program):
         """Return the port of its gRPC server, once it listens."""
         return int(self.wait_event("gRPC is listening")["port"])
 
+    def gateway_port(self) -> int:
+        """Return the port of its WebSocket gateway, once it listens."""
+        return int(self.wait_event("the WebSocket gateway is listening")["port"])
+
 
 def _entry(line: str) -> dict[str, Any]:
     try:

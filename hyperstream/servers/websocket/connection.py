@@ -34,6 +34,10 @@ _GREETING = b"""hyperstream's WebSocket gateway.
 class Answering(Protocol):
     """What is served: info requests, and what is spoken on a WebSocket."""
 
+    @property
+    def is_ready(self) -> bool:
+        """Whether there is anything to subscribe to yet."""
+
     async def run(self) -> None:
         """Tell what is told by the clock, until cancelled."""
 
@@ -146,6 +150,11 @@ class PeerConnection:
         if house.is_draining:
             text = "hyperstream is shutting down; connect again in a moment"
             raise HttpRefusal(HTTPStatus.SERVICE_UNAVAILABLE, text)
+        if not house.content.is_ready:
+            # A client that came back too early tries again after this; told later, that there is no such
+            # market, it would drop its subscriptions for good.
+            text = "the books are still being loaded; connect again in a few seconds"
+            raise HttpRefusal(HTTPStatus.SERVICE_UNAVAILABLE, text, headers=(("retry-after", "1"),))
         upgrade = house.visitors.upgrade(request)
         if usage is None:
             await self._run_session(upgrade, None)

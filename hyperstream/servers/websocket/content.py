@@ -25,12 +25,13 @@ _MS = 1_000_000
 
 @define(eq=False)
 class Content:
-    """Everything that is served. ``run`` tells what is told by the clock."""
+    """Everything that is served. ``has_node``: whether there are books to wait for."""
 
     settings: WebSocketSettings
     directory: MarketDirectory
     hub: Hub
     kept_answers: KeptAnswers
+    has_node: bool = True
     now_ns: Callable[[], int] = time.time_ns
     desk: InfoDesk = field(init=False)
     _mids: MidsBoard = field(init=False)
@@ -43,6 +44,11 @@ class Content:
         self._streams = Streams(self.directory, self._mids)
         self._sets = FormatSets(settings.compression_level, settings.compression_threshold_bytes)
         self.desk = InfoDesk(self.directory, self._mids, self.kept_answers, lambda: self.now_ns() // _MS)
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether the books have been loaded, if any will be."""
+        return self.directory.is_ready or not self.has_node
 
     async def run(self) -> None:
         """Tell what is told by the clock, until cancelled."""

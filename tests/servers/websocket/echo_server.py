@@ -48,6 +48,8 @@ class Echo:
 class EchoContent:
     """A gateway's content that only echoes."""
 
+    is_ready = True
+
     async def run(self) -> None:
         """Nothing is told by the clock."""
         await trio.sleep_forever()

@@ -1,7 +1,8 @@
 """The cases of the Autobahn test suite that matter to a server, by number, against an echo on our session.
 
 1 framing, 2 pings and pongs, 3 reserved bits, 4 opcodes, 5 fragmentation, 6 UTF-8, 7 closing, 9 large
-messages, 12 and 13 compression. Said here is what a strict server does; the suite itself needs a runner of its own.
+messages, 12 and 13 compression. Said here is what a strict server does; the suite itself wants a Python of
+its own, and is run by hand (docs/decisions/0005-websocket-server.md).
 """
 
 from __future__ import annotations
@@ -14,62 +15,20 @@ from typing import Any
 
 import pytest
 import trio
-from attrs import define
 from wsproto.connection import Connection, ConnectionType
 from wsproto.events import BytesMessage, CloseConnection, Event, Pong, TextMessage
 from wsproto.extensions import PerMessageDeflate
 
-from hyperstream.config import ListenAddress, WebSocketSettings
-from hyperstream.hub.hub import Hub
-from hyperstream.servers.websocket.inbox import InboxLimits
-from hyperstream.servers.websocket.server import WebSocketServer
-from hyperstream.servers.websocket.session import Dialect, Session, SessionLimits
-from hyperstream.wire.json.frames import DeflatedFrames, text_frame
-
+from .echo_server import echo_server
 from .raw_peer import BINARY, CLOSE, PING, PONG, TEXT, RawPeer, frame, raw_peer, request
 
 MIB = 1 << 20
 CONTINUATION = 0
 
 
-@define(eq=False)
-class Echo:
-    """Says back what it hears; bytes as bytes."""
-
-    session: Session
-    window_bits: int
-
-    def receive(self, message: str | bytes) -> None:
-        if isinstance(message, str):
-            seal = DeflatedFrames(1, 0, self.window_bits) if self.window_bits else text_frame
-            self.session.send(seal(message.encode()))
-        else:
-            whole = bytearray(text_frame(message))
-            whole[0] = 0x80 | BINARY
-            self.session.send(bytes(whole))
-
-    def close(self) -> None:
-        """Nothing is held."""
-
-
-class EchoHouse:
-    """A gateway's content that only echoes."""
-
-    async def run(self) -> None:
-        await trio.sleep_forever()
-
-    def answer_info(self, body: bytes) -> bytes:
-        return body
-
-    def open_dialect(self, session: Session, window_bits: int) -> Dialect:
-        return Echo(session, window_bits)
-
-
 @asynccontextmanager
 async def echo_peer(tmp_path: Path) -> AsyncIterator[RawPeer]:
-    settings = WebSocketSettings(listen=ListenAddress("127.0.0.1", 0))
-    server = WebSocketServer(settings, Hub(1), EchoHouse())
-    server.limits = SessionLimits(InboxLimits(max_message_bytes=17 * MIB, max_fragments=100_000))
+    server = echo_server()
     with trio.fail_after(60):
         async with trio.open_nursery() as nursery:
             _, port = await nursery.start(server.run)

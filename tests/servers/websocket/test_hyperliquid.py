@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from websockets.exceptions import InvalidStatus
 
 from hyperstream.testing import BUSY
 
@@ -143,11 +144,23 @@ async def test_what_cannot_be_served_is_an_error_that_says_why_and_the_socket_li
         assert pong == {"channel": "pong"}
 
 
-async def test_nothing_is_served_before_the_books_are_loaded(tmp_path: Path) -> None:
+async def test_who_comes_before_the_books_are_loaded_is_asked_to_come_again(tmp_path: Path) -> None:
+    """A client that reconnects after a restart would drop for good what an error refuses."""
     async with serving(tmp_path, load=False) as served:
+        with pytest.raises(InvalidStatus) as refused:
+            await talk(served, {"method": "ping"})
+        assert refused.value.response.status_code == 503
+        assert refused.value.response.headers["retry-after"] == "1"
+        served.load()
+        assert await talk(served, {"method": "ping"}) == [{"channel": "pong"}]
+
+
+async def test_without_a_node_there_are_no_books_to_wait_for(tmp_path: Path) -> None:
+    async with serving(tmp_path, load=False) as served:
+        served.content.has_node = False
         for asked in ({"type": "bbo", "coin": "BTC"}, {"type": "allMids"}):
             (answer,) = await talk(served, subscribe(**asked))
-            assert "the books are still being loaded" in answer["data"]
+            assert "there are no books here" in answer["data"]
 
 
 @pytest.mark.parametrize("coin", ["BTC", "@107", "PURR/USDC", "xyz:XYZ100"])

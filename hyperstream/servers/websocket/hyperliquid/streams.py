@@ -23,7 +23,7 @@ from hyperstream.servers.websocket.hyperliquid.requests import (
 from hyperstream.servers.websocket.mids import MidsBoard
 from hyperstream.wire.json.hyperliquid import HyperliquidFormat
 
-_NOT_READY = "the books are still being loaded; try again in a few seconds"
+_NOT_READY = "there are no books here, or none yet: is node.enabled false?"
 
 
 @define(eq=False)
