@@ -24,6 +24,7 @@ from hyperstream.wire.venue_fields import (
     malformed,
     name,
 )
+from hyperstream.wire.venue_lists import optional_name, read_each, step
 
 DEPTH = "@depth@100ms"
 TRADE_STREAMS = ("trade", "aggTrade")
@@ -99,28 +100,29 @@ class BinanceDecoder:
             raise malformed(self.venue, frame, exc) from exc
 
 
-def read_instruments(answer: bytes) -> list[VenueInstrument]:
-    """Read the answer of ``/api/v3/exchangeInfo``; raises FormatError."""
+def read_instruments(answer: bytes, odd: list[str]) -> list[VenueInstrument]:
+    """Read the answer of ``/api/v3/exchangeInfo``; raises FormatError. Odd members are told in ``odd``."""
     try:
-        return [
-            VenueInstrument(
-                name(symbol["symbol"]),
-                name(symbol["baseAsset"]),
-                name(symbol["quoteAsset"]),
-                "spot",
-                step_of(symbol, "PRICE_FILTER", "tickSize"),
-                step_of(symbol, "LOT_SIZE", "stepSize"),
-                symbol["status"] == "TRADING",
-            )
-            for symbol in orjson.loads(answer)["symbols"]
-        ]
+        return read_each(orjson.loads(answer)["symbols"], _instrument, odd)
     except MALFORMED as exc:
         raise malformed("binance's exchangeInfo", answer, exc) from exc
 
 
+def _instrument(symbol: Any) -> VenueInstrument:
+    return VenueInstrument(
+        name(symbol["symbol"]),
+        optional_name(symbol.get("baseAsset")),
+        optional_name(symbol.get("quoteAsset")),
+        "spot",
+        step_of(symbol, "PRICE_FILTER", "tickSize"),
+        step_of(symbol, "LOT_SIZE", "stepSize"),
+        symbol["status"] == "TRADING",
+    )
+
+
 def step_of(symbol: Any, filter_type: str, key: str) -> str:
     """A symbol's step, as its filters say."""
-    for limits in symbol.get("filters", ()):
+    for limits in symbol.get("filters") or ():
         if limits.get("filterType") == filter_type:
-            return name(limits.get(key, ""))
+            return step(limits.get(key))
     return ""

@@ -25,6 +25,7 @@ from hyperstream.wire.venue_fields import (
     require_decimals,
     time_ns,
 )
+from hyperstream.wire.venue_lists import optional_name, read_each
 
 PUBLIC = "public"
 MARKET = "market"
@@ -104,20 +105,24 @@ class BinanceFuturesDecoder(BinanceDecoder):
         return reader_of(stream)
 
 
-def read_instruments(answer: bytes) -> list[VenueInstrument]:
-    """Read the answer of ``/fapi/v1/exchangeInfo``; raises FormatError. ``kind`` is the contract's type."""
+def read_instruments(answer: bytes, odd: list[str]) -> list[VenueInstrument]:
+    """Read the answer of ``/fapi/v1/exchangeInfo``; raises FormatError. Odd members are told in ``odd``.
+
+    ``kind`` is the contract's type, which is ``""`` before one is launched.
+    """
     try:
-        return [
-            VenueInstrument(
-                name(symbol["symbol"]),
-                name(symbol["baseAsset"]),
-                name(symbol["quoteAsset"]),
-                name(symbol.get("contractType", "")).lower(),
-                step_of(symbol, "PRICE_FILTER", "tickSize"),
-                step_of(symbol, "LOT_SIZE", "stepSize"),
-                symbol["status"] == "TRADING",
-            )
-            for symbol in orjson.loads(answer)["symbols"]
-        ]
+        return read_each(orjson.loads(answer)["symbols"], _instrument, odd)
     except MALFORMED as exc:
         raise malformed("binance_futures' exchangeInfo", answer, exc) from exc
+
+
+def _instrument(symbol: Any) -> VenueInstrument:
+    return VenueInstrument(
+        name(symbol["symbol"]),
+        optional_name(symbol.get("baseAsset")),
+        optional_name(symbol.get("quoteAsset")),
+        optional_name(symbol.get("contractType")).lower(),
+        step_of(symbol, "PRICE_FILTER", "tickSize"),
+        step_of(symbol, "LOT_SIZE", "stepSize"),
+        symbol["status"] == "TRADING",
+    )

@@ -28,6 +28,7 @@ from hyperstream.wire.venue_fields import (
     time_ns,
     whole,
 )
+from hyperstream.wire.venue_lists import optional_name, read_each, step
 
 TO_BYBIT = {
     "1m": "1", "3m": "3", "5m": "5", "15m": "15", "30m": "30", "1h": "60", "2h": "120", "4h": "240",
@@ -133,34 +134,33 @@ def read_bars(symbol: str, message: Any, receive_time_ns: int) -> list[VenueBar]
     return found
 
 
-def read_instruments(answer: bytes) -> tuple[list[VenueInstrument], str]:
+def read_instruments(answer: bytes, odd: list[str]) -> tuple[list[VenueInstrument], str]:
     """Read a page of ``/v5/market/instruments-info``: instruments, and the cursor of the next page or ``""``.
 
-    Raises FormatError, also where the venue answers with an error of its own.
+    Raises FormatError, also where the venue answers with an error of its own. Odd members are told in
+    ``odd``.
     """
     try:
         page = orjson.loads(answer)
         if page.get("retCode", 0) != 0:
             raise FormatError(f"{page.get('retMsg')} (retCode {page['retCode']})")
         result = page["result"]
-        kind = name(result.get("category", ""))
-        found = [
-            VenueInstrument(
-                name(listed["symbol"]),
-                name(listed.get("baseCoin", "")),
-                name(listed.get("quoteCoin", "")),
-                name(listed.get("contractType", kind)),
-                name(listed.get("priceFilter", {}).get("tickSize", "")),
-                name(_size_step(listed.get("lotSizeFilter", {}))),
-                listed.get("status", "Trading") == "Trading",
-            )
-            for listed in result["list"]
-        ]
+        kind = optional_name(result.get("category"))
+        found = read_each(result["list"], lambda listed: _instrument(listed, kind), odd)
         return found, name(result.get("nextPageCursor") or "")
     except MALFORMED as exc:
         raise malformed("bybit's instruments-info", answer, exc) from exc
 
 
-def _size_step(limits: Any) -> Any:
-    """Derivatives have qtyStep, spot has basePrecision."""
-    return limits.get("qtyStep", limits.get("basePrecision", ""))
+def _instrument(listed: Any, kind: str) -> VenueInstrument:
+    """Derivatives have qtyStep, spot has basePrecision; options have no contractType."""
+    prices, sizes = listed.get("priceFilter") or {}, listed.get("lotSizeFilter") or {}
+    return VenueInstrument(
+        name(listed["symbol"]),
+        optional_name(listed.get("baseCoin")),
+        optional_name(listed.get("quoteCoin")),
+        optional_name(listed.get("contractType")) or kind,
+        step(prices.get("tickSize")),
+        step(sizes.get("qtyStep")) or step(sizes.get("basePrecision")),
+        listed.get("status", "Trading") == "Trading",
+    )

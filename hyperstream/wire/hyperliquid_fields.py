@@ -6,6 +6,7 @@ Functions raise FormatError or one of ``MALFORMED`` for what is not as documente
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import orjson
@@ -24,6 +25,7 @@ from hyperstream.wire.venue_fields import (
     time_ns,
     whole,
 )
+from hyperstream.wire.venue_lists import optional_name, read_each
 
 
 def read_quote(data: Any, receive_time_ns: int) -> Quote:
@@ -103,26 +105,32 @@ def read_mids(data: Any, receive_time_ns: int) -> VenueMids:
     return VenueMids(HYPERLIQUID, name(data.get("dex") or ""), mids, receive_time_ns)
 
 
-def read_meta(answer: bytes, dex: str = "") -> list[VenueInstrument]:
-    """Read ``meta``: the perps of a dex, which are named ``dex:COIN``; raises FormatError."""
+def read_meta(answer: bytes, dex: str, tokens: Mapping[int, str], odd: list[str]) -> list[VenueInstrument]:
+    """Read ``meta``: the perps of a dex, which are named ``dex:COIN``; raises FormatError.
+
+    They are quoted in the dex's collateral, by its name among the ``tokens``. Odd members are told in
+    ``odd``.
+    """
     try:
-        found = []
-        for coin in orjson.loads(answer)["universe"]:
-            symbol = name(coin["name"])
-            found.append(
-                VenueInstrument(
-                    symbol if not dex or ":" in symbol else f"{dex}:{symbol}",
-                    symbol.rpartition(":")[2],
-                    "USDC",
-                    "perpetual",
-                    "",
-                    _step(coin["szDecimals"]),
-                    not flag(coin.get("isDelisted", False)),
-                )
-            )
+        meta = orjson.loads(answer)
+        quote = tokens.get(meta.get("collateralToken", 0), "")
+        return read_each(meta["universe"], lambda coin: _perp(coin, dex, quote), odd)
     except MALFORMED as exc:
         raise malformed(f"hyperliquid's meta {dex}".rstrip(), answer, exc) from exc
-    return found
+
+
+def _perp(coin: Any, dex: str, quote: str) -> VenueInstrument:
+    """isDelisted is absent or null where it is not true."""
+    symbol = name(coin["name"])
+    return VenueInstrument(
+        symbol if not dex or ":" in symbol else f"{dex}:{symbol}",
+        symbol.rpartition(":")[2],
+        quote,
+        "perpetual",
+        "",
+        _step(coin["szDecimals"]),
+        not flag(coin.get("isDelisted") or False),
+    )
 
 
 def read_dexes(answer: bytes) -> list[str]:
@@ -133,23 +141,28 @@ def read_dexes(answer: bytes) -> list[str]:
         raise malformed("hyperliquid's perpDexs", answer, exc) from exc
 
 
-def read_spot_meta(answer: bytes) -> list[VenueInstrument]:
-    """Read ``spotMeta``: pairs are named ``@index``, but for PURR/USDC; raises FormatError."""
+def read_spot_meta(answer: bytes, odd: list[str]) -> tuple[list[VenueInstrument], dict[int, str]]:
+    """Read ``spotMeta``: the pairs, and the names of all tokens by their number; raises FormatError.
+
+    Pairs are named ``@index``, but for PURR/USDC. Odd pairs are told in ``odd``.
+    """
     try:
         meta = orjson.loads(answer)
-        tokens = {token["index"]: token for token in meta["tokens"]}
-        found = []
-        for pair in meta["universe"]:
-            base, quote = (tokens[number] for number in pair["tokens"])
-            symbol = f"@{whole(pair['index'])}" if pair["index"] else "PURR/USDC"
-            found.append(
-                VenueInstrument(
-                    symbol, name(base["name"]), name(quote["name"]), "spot", "", _step(base["szDecimals"])
-                )
-            )
+        tokens = {
+            token["index"]: token for token in meta["tokens"] if isinstance(token, dict) and "index" in token
+        }
+        pairs = read_each(meta["universe"], lambda pair: _pair(pair, tokens), odd)
+        return pairs, {number: optional_name(token.get("name")) for number, token in tokens.items()}
     except MALFORMED as exc:
         raise malformed("hyperliquid's spotMeta", answer, exc) from exc
-    return found
+
+
+def _pair(pair: Any, tokens: Mapping[int, Any]) -> VenueInstrument:
+    base, quote = (tokens[number] for number in pair["tokens"])
+    symbol = f"@{whole(pair['index'])}" if pair["index"] else "PURR/USDC"
+    return VenueInstrument(
+        symbol, name(base["name"]), name(quote["name"]), "spot", "", _step(base["szDecimals"])
+    )
 
 
 def _step(places: Any) -> str:

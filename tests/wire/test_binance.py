@@ -303,7 +303,7 @@ def test_instruments_and_their_steps() -> None:
             ],
         }
     )
-    assert read_instruments(answer) == [
+    assert read_instruments(answer, []) == [
         VenueInstrument("BTCUSDT", "BTC", "USDT", "spot", "0.01000000", "0.00001000"),
         VenueInstrument("OLDUSDT", "OLD", "USDT", "spot", is_active=False),
     ]
@@ -312,4 +312,4 @@ def test_instruments_and_their_steps() -> None:
 @pytest.mark.parametrize("answer", [b"", b"<html>", b"{}", b'{"symbols":3}', b'{"symbols":[{"symbol":1}]}'])
 def test_a_list_that_cannot_be_read_is_one_error(answer: bytes) -> None:
     with pytest.raises(FormatError, match="exchangeInfo"):
-        read_instruments(answer)
+        read_instruments(answer, [])

@@ -134,7 +134,7 @@ def test_instruments_tell_the_kind_of_contract() -> None:
         "quoteAsset": "USDT",
         "contractType": "PERPETUAL",
     }
-    (instrument,) = read_instruments(orjson.dumps({"symbols": [listed]}))
+    (instrument,) = read_instruments(orjson.dumps({"symbols": [listed]}), [])
     assert (instrument.symbol, instrument.kind, instrument.is_active) == ("BTCUSDT", "perpetual", True)
     with pytest.raises(FormatError, match="exchangeInfo"):
-        read_instruments(b'{"code":-1,"msg":"x"}')
+        read_instruments(b'{"code":-1,"msg":"x"}', [])

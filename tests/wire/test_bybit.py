@@ -324,7 +324,7 @@ def test_instruments_come_in_pages() -> None:
         b'"contractType":"LinearPerpetual","status":"Trading","baseCoin":"BTC","quoteCoin":"USDT",'
         b'"priceFilter":{"tickSize":"0.10"},"lotSizeFilter":{"qtyStep":"0.001"}}],"nextPageCursor":"abc%3D"}}'
     )
-    instruments, cursor = read_instruments(answer)
+    instruments, cursor = read_instruments(answer, [])
     assert instruments == [VenueInstrument("BTCUSDT", "BTC", "USDT", "LinearPerpetual", "0.10", "0.001")]
     assert cursor == "abc%3D"
 
@@ -334,4 +334,4 @@ def test_instruments_come_in_pages() -> None:
 )
 def test_a_list_that_cannot_be_read_is_one_error(answer: bytes) -> None:
     with pytest.raises(FormatError, match="instruments-info"):
-        read_instruments(answer)
+        read_instruments(answer, [])

@@ -297,23 +297,28 @@ def test_instruments_of_the_main_dex_of_others_and_spot() -> None:
         b'{"universe":[{"name":"BTC","szDecimals":5,"maxLeverage":40},'
         b'{"name":"MATIC","szDecimals":1,"isDelisted":true}]}'
     )
-    assert read_meta(meta) == [
+    odd: list[str] = []
+    assert read_meta(meta, "", {0: "USDC"}, odd) == [
         VenueInstrument("BTC", "BTC", "USDC", "perpetual", "", "0.00001"),
         VenueInstrument("MATIC", "MATIC", "USDC", "perpetual", "", "0.1", is_active=False),
     ]
     assert read_dexes(b'[null,{"name":"xyz"}]') == ["xyz"]
-    assert read_meta(b'{"universe":[{"name":"xyz:XYZ100","szDecimals":0}]}', "xyz") == [
-        VenueInstrument("xyz:XYZ100", "XYZ100", "USDC", "perpetual", "", "1")
+    dex = b'{"universe":[{"name":"xyz:XYZ100","szDecimals":0}],"collateralToken":360}'
+    assert read_meta(dex, "xyz", {0: "USDC", 360: "USDH"}, odd) == [
+        VenueInstrument("xyz:XYZ100", "XYZ100", "USDH", "perpetual", "", "1")
     ]
     spot = (
         b'{"universe":[{"name":"PURR/USDC","index":0,"tokens":[1,0]},{"name":"@1","index":1,"tokens":[2,0]}],'
         b'"tokens":[{"name":"USDC","index":0,"szDecimals":8},{"name":"PURR","index":1,"szDecimals":0},'
         b'{"name":"HFUN","index":2,"szDecimals":2}]}'
     )
-    assert read_spot_meta(spot) == [
+    pairs, tokens = read_spot_meta(spot, odd)
+    assert pairs == [
         VenueInstrument("PURR/USDC", "PURR", "USDC", "spot", "", "1"),
         VenueInstrument("@1", "HFUN", "USDC", "spot", "", "0.01"),
     ]
+    assert tokens == {0: "USDC", 1: "PURR", 2: "HFUN"}
+    assert odd == []
 
 
 @pytest.mark.parametrize(
@@ -321,9 +326,9 @@ def test_instruments_of_the_main_dex_of_others_and_spot() -> None:
 )
 def test_answers_that_cannot_be_read_are_one_error(answer: bytes) -> None:
     with pytest.raises(FormatError, match="hyperliquid's meta"):
-        read_meta(answer)
+        read_meta(answer, "", {}, [])
     with pytest.raises(FormatError, match="hyperliquid's spotMeta"):
-        read_spot_meta(answer)
+        read_spot_meta(answer, [])
     if answer != b"{}":
         with pytest.raises(FormatError, match="hyperliquid's perpDexs"):
             read_dexes(answer)

@@ -97,9 +97,9 @@ class Binance(Venue):
         weight = next(weight for levels, weight in _WEIGHTS if self.snapshot_levels <= levels)
         return max(self.timing.rest_interval, self.timing.rest_interval * weight / _WEIGHT_PER_SECOND)
 
-    async def list_instruments(self, rest: RestClient) -> list[VenueInstrument]:
+    async def list_instruments(self, rest: RestClient, odd: list[str]) -> list[VenueInstrument]:
         """``exchangeInfo``, without the permissions, which are most of it."""
-        return read_instruments(await rest.get("/api/v3/exchangeInfo", {"showPermissionSets": "false"}))
+        return read_instruments(await rest.get("/api/v3/exchangeInfo", {"showPermissionSets": "false"}), odd)
 
     async def fetch_snapshot(self, rest: RestClient, symbol: str) -> BookSnapshot:
         """``depth``."""

@@ -93,9 +93,9 @@ class BinanceFutures(Venue):
         """Bars and mark prices are told whether anything is traded or not."""
         return "@kline_" in stream or "@markPrice" in stream
 
-    async def list_instruments(self, rest: RestClient) -> list[VenueInstrument]:
+    async def list_instruments(self, rest: RestClient, odd: list[str]) -> list[VenueInstrument]:
         """``exchangeInfo``."""
-        return read_instruments(await rest.get("/fapi/v1/exchangeInfo"))
+        return read_instruments(await rest.get("/fapi/v1/exchangeInfo"), odd)
 
     async def fetch_snapshot(self, rest: RestClient, symbol: str) -> BookSnapshot:
         """``depth``."""

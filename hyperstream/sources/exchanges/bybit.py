@@ -131,7 +131,7 @@ class Bybit(Venue):
         """The book of one level is repeated every 3 s."""
         return self.is_quote(stream)
 
-    async def list_instruments(self, rest: RestClient) -> list[VenueInstrument]:
+    async def list_instruments(self, rest: RestClient, odd: list[str]) -> list[VenueInstrument]:
         """``instruments-info``, page by page."""
         found: list[VenueInstrument] = []
         cursor = ""
@@ -139,7 +139,7 @@ class Bybit(Venue):
             # The cursor comes percent-encoded, and is taken as it came only.
             more = f"&cursor={cursor}" if cursor else ""
             path = f"/v5/market/instruments-info?category={self.family}&limit=1000{more}"
-            page, cursor = read_instruments(await rest.get(path))
+            page, cursor = read_instruments(await rest.get(path), odd)
             found += page
             if not cursor:
                 break

@@ -159,9 +159,10 @@ class Hyperliquid(Venue):
         """A list takes a question for each dex, and the limit is generous: 60 of them a minute."""
         return self.timing.rest_interval / 10
 
-    async def list_instruments(self, rest: RestClient) -> list[VenueInstrument]:
-        """The perps of every dex, and spot."""
-        found = read_meta(await rest.post({"type": "meta"}))
+    async def list_instruments(self, rest: RestClient, odd: list[str]) -> list[VenueInstrument]:
+        """Spot, whose tokens the perps are quoted in, and the perps of every dex."""
+        spot, tokens = read_spot_meta(await rest.post({"type": "spotMeta"}), odd)
+        found = read_meta(await rest.post({"type": "meta"}), "", tokens, odd)
         for dex in read_dexes(await rest.post({"type": "perpDexs"})):
-            found += read_meta(await rest.post({"type": "meta", "dex": dex}), dex)
-        return found + read_spot_meta(await rest.post({"type": "spotMeta"}))
+            found += read_meta(await rest.post({"type": "meta", "dex": dex}), dex, tokens, odd)
+        return found + spot

@@ -42,8 +42,9 @@ class ListKeeper:
     async def _fetch(self) -> None:
         failures = 0
         while True:
+            odd: list[str] = []
             try:
-                instruments = await self.venue.list_instruments(self.rest)
+                instruments = await self.venue.list_instruments(self.rest, odd)
             except (RestError, FormatError) as exc:
                 self._causes.warning(
                     "the list of symbols is not to be had, asking again",
@@ -56,6 +57,14 @@ class ListKeeper:
                 await trio.sleep(min(wait, LONGEST_WAIT_SECONDS))
                 continue
             failures = 0
+            if odd:
+                self._causes.warning(
+                    "some of the list of symbols cannot be read and is left out",
+                    "members",
+                    venue=self.venue.name,
+                    members=len(odd),
+                    first=odd[0],
+                )
             if self.listing.replace(instruments):
                 self.on_news()
             await trio.sleep(self.venue.timing.listing)

@@ -103,8 +103,11 @@ class Venue(ABC):
         """Whether a stream says something even when nothing changes."""
 
     @abstractmethod
-    async def list_instruments(self, rest: RestClient) -> list[VenueInstrument]:
-        """Fetch what the venue lists; raises RestError or FormatError."""
+    async def list_instruments(self, rest: RestClient, odd: list[str]) -> list[VenueInstrument]:
+        """Fetch what the venue lists; raises RestError or FormatError.
+
+        What is wrong with members that cannot be read, and are left out, is put into ``odd``.
+        """
 
     async def fetch_snapshot(self, rest: RestClient, symbol: str) -> BookSnapshot:
         """Fetch a book, where the stream tells changes only; raises RestError or FormatError."""
