@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from hyperstream.hub.directory import BookVariant
@@ -69,7 +69,6 @@ def check_alive(world: World, followers: list[Follower], height: int) -> None:
     assert [kinds(follower.take())[-1:] for follower in followers] == expected
 
 
-@settings(max_examples=150, deadline=None)
 @given(st.lists(spoiled(change(1, {"new": {"sz": "1.0"}})) | spoiled(remove(2)), min_size=1, max_size=4))
 def test_odd_diffs(events: list[dict[str, Any]]) -> None:
     world = World()
@@ -80,7 +79,6 @@ def test_odd_diffs(events: list[dict[str, Any]]) -> None:
     check_alive(world, followers, 4)
 
 
-@settings(max_examples=150, deadline=None)
 @given(st.data())
 def test_odd_fills(data: st.DataObject) -> None:
     world = World()
@@ -93,7 +91,6 @@ def test_odd_fills(data: st.DataObject) -> None:
     check_alive(world, followers, 2)
 
 
-@settings(max_examples=150, deadline=None)
 @given(st.data())
 def test_odd_orders_in_statuses_and_snapshots(data: st.DataObject) -> None:
     world = World(WITH_STATUSES)
@@ -110,7 +107,6 @@ def test_odd_orders_in_statuses_and_snapshots(data: st.DataObject) -> None:
     check_alive(world, followers, 2)
 
 
-@settings(max_examples=100, deadline=None)
 @given(st.lists(st.binary(max_size=60) | st.sampled_from([b'"status":"open"', b'"events":[]}']), max_size=3))
 def test_odd_lines_of_statuses(lines: list[bytes]) -> None:
     world = World(WITH_STATUSES)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from hyperstream.hub.topic import Topic
@@ -302,7 +302,6 @@ def snapshot_of(world: World) -> list[orderbook_pb2.Order]:
     return [*rebuilt.side(1), *rebuilt.side(2)]
 
 
-@settings(max_examples=80, deadline=None)
 @given(st.data(), blocks(("BTC", "ETH"), max_blocks=10))
 def test_any_interleaving_of_diffs_and_statuses_rebuilds_the_queues(
     data: st.DataObject, flow: list[list[Event]]

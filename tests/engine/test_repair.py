@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from hyperstream.engine.live_market import LiveMarket
@@ -383,7 +383,6 @@ def test_books_equal_the_nodes_truth_after_a_lost_block(tmp_path: Path) -> None:
         world.apply(*files.items())
 
 
-@settings(max_examples=80, deadline=None)
 @given(st.data(), blocks(max_blocks=16))
 def test_a_repair_at_any_moment_ends_with_the_true_book(data: st.DataObject, flow: list[list[Event]]) -> None:
     """Diffs are lost until the book contradicts; the snapshot's height and its arrival are anything."""

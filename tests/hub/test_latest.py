@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 import trio
-from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from trio.testing import MockClock, wait_all_tasks_blocked
@@ -265,5 +264,4 @@ class CacheMachine(RuleBasedStateMachine):
         assert {symbol for _, symbol in self.latest.markets} == set(self.newest)
 
 
-CacheMachine.TestCase.settings = settings(max_examples=50, stateful_step_count=30, deadline=None)
 TestCacheMachine = CacheMachine.TestCase

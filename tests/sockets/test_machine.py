@@ -203,7 +203,7 @@ def check_events(events: list[Any], trial: Trial) -> None:
     assert has_gap & trial.desired == trial.desired, "the last gap is the end of the connection"
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=settings().max_examples // 2)
 @given(STEPS, st.integers(0, 2**16))
 def test_no_subscription_is_lost_whatever_happens(steps: list[tuple[str, Any]], seed: int) -> None:
     trio.run(live, steps, seed, clock=MockClock(autojump_threshold=0))

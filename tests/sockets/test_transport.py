@@ -334,7 +334,7 @@ def by_wsproto(data: bytes) -> tuple[list[bytes], int]:
     return messages, 1006
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=4 * settings().max_examples)
 @given(
     st.lists(_FRAMES, max_size=12),
     st.one_of(st.none(), _RARE),

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from hyperstream.testing.matching import Matcher
@@ -50,7 +50,6 @@ ACTION = st.tuples(
 
 
 @given(st.lists(ACTION, max_size=80))
-@settings(max_examples=150, deadline=None)
 def test_equals_the_model_after_every_action(actions: list[tuple[str, int, bool, int, int, int]]) -> None:
     matcher, model = Matcher(), Model()
     for oid, (action, who, is_bid, px, size, pick) in enumerate(actions):

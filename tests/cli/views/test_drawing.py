@@ -324,7 +324,7 @@ def test_the_showcase_explains_itself_and_shows_everything(make: Any, width: int
     assert "BTC 81,310.0 / 81,311.0" in view.line(NOW)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=settings().max_examples // 2)
 @given(st.integers(20, 220), st.integers(8, 70))
 def test_no_size_breaks_a_view(width: int, height: int) -> None:
     for view in (

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 import trio
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from structlog.testing import capture_logs
 from trio.testing import MockClock
@@ -276,7 +276,6 @@ def play(script: list[FeedItem | float | None], **options: Any) -> list[bytes]:
 SCRIPTS = st.lists(st.one_of(ITEMS, ITEMS, ITEMS, st.none(), st.floats(0, 70)), max_size=30)
 
 
-@settings(max_examples=60, deadline=None)
 @given(script=SCRIPTS, flush_seconds=st.sampled_from([0.0, 0.1]))
 def test_the_same_input_gives_the_same_output_and_nothing_a_feed_says_ends_the_engine(
     script: list[FeedItem | float | None], flush_seconds: float
@@ -284,7 +283,6 @@ def test_the_same_input_gives_the_same_output_and_nothing_a_feed_says_ends_the_e
     assert play(script, flush_seconds=flush_seconds) == play(script, flush_seconds=flush_seconds)
 
 
-@settings(max_examples=40, deadline=None)
 @given(
     changes=st.lists(st.floats(-2, 2), min_size=1, max_size=60),
     pauses=st.lists(st.sampled_from([0.0, 0.3, 1.0, 2.5]), min_size=60, max_size=60),

@@ -9,7 +9,7 @@ from typing import Any, cast
 import numpy as np
 import pytest
 import talib
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
@@ -134,7 +134,6 @@ def test_with_other_parameters_it_equals_the_array_function(name: str) -> None:
             check(spec, series, rng.randrange(len(series.bars)), peeks=1)
 
 
-@settings(max_examples=60, deadline=None)
 @given(
     name=st.sampled_from(NAMES),
     closes=st.lists(st.floats(1e-6, 1e6), min_size=0, max_size=60),

@@ -14,7 +14,6 @@ from h2.config import H2Configuration
 from h2.connection import H2Connection
 from h2.events import DataReceived
 from h2.settings import SettingCodes
-from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 
@@ -200,15 +199,7 @@ class Machine(RuleBasedStateMachine):
 
 
 def test_windows_and_order_hold_whatever_was_taken_in_advance() -> None:
-    run_state_machine_as_test(
-        Machine,
-        settings=settings(
-            max_examples=60,
-            stateful_step_count=25,
-            deadline=None,
-            suppress_health_check=[HealthCheck.too_slow],
-        ),
-    )
+    run_state_machine_as_test(Machine)
 
 
 @pytest.fixture

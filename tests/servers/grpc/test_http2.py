@@ -307,7 +307,7 @@ FRAMES = st.builds(
 )
 
 
-@settings(max_examples=300)
+@settings(max_examples=4 * settings().max_examples)
 @given(st.lists(st.one_of(FRAMES, st.binary(max_size=30)), max_size=12))
 def test_any_bytes_end_in_events_or_a_protocol_error(parts: list[bytes]) -> None:
     server = Server()

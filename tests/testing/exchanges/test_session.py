@@ -218,7 +218,7 @@ _REQUESTS = st.fixed_dictionaries(
 
 
 @pytest.mark.parametrize("venue", [FakeBinance, FakeHyperliquid, FakeBybit])
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=settings().max_examples // 2)
 @given(messages=st.lists(st.text(max_size=20) | _JSON | _REQUESTS, min_size=1, max_size=15))
 def test_nothing_a_client_says_harms_the_venue_or_others(venue: Any, messages: list[object]) -> None:
     """Whatever is said, the venue lives, and somebody else hears the market."""

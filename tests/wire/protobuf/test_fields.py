@@ -12,7 +12,6 @@ from hyperstream.wire.protobuf.fields import bytes_field, string_field, tag_byte
 from . import values
 
 
-@values.quick
 @given(values.UINT64)
 @example(0)
 @example(0x7F)
@@ -26,7 +25,6 @@ def test_a_varint_field_is_spelled_as_the_library_spells_it(value: int) -> None:
     assert expected == (b"\x10" + varint(value) if value else b"")
 
 
-@values.quick
 @given(st.integers(0, 2**200))
 def test_a_varint_of_any_size_reads_back(value: int) -> None:
     read = 0
@@ -37,20 +35,17 @@ def test_a_varint_of_any_size_reads_back(value: int) -> None:
     assert read == value
 
 
-@values.quick
 @given(st.integers(max_value=-1))
 def test_a_negative_number_is_refused_instead_of_spelled_as_another(value: int) -> None:
     with pytest.raises(ValueError, match="negative"):
         varint(value)
 
 
-@values.quick
 @given(values.TEXTS)
 def test_a_string_field_is_spelled_as_the_library_spells_it(text: str) -> None:
     assert string_field(1, text) == orderbook_pb2.Level(price=text).SerializeToString()
 
 
-@values.quick
 @given(st.binary(max_size=40_000))
 def test_a_length_may_take_several_bytes(body: bytes) -> None:
     field = bytes_field(tag_bytes(1), body)

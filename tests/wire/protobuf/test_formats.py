@@ -58,7 +58,6 @@ def check_deterministic(message: Message, body: bytes) -> None:
     assert message.SerializeToString(deterministic=True) == body
 
 
-@values.quick
 @given(values.book_snapshots)
 def test_a_book_snapshot(update: BookSnapshot) -> None:
     expected = spelling.book_snapshot(update)
@@ -68,14 +67,12 @@ def test_a_book_snapshot(update: BookSnapshot) -> None:
         check_deterministic(expected, snapshot_message(update))
 
 
-@values.quick
 @given(values.book_deltas)
 def test_a_book_delta(update: BookDelta) -> None:
     event = event_of(ORDERBOOK, ORDERBOOK.encode(update))
     assert event == orderbook_pb2.OrderbookEvent(delta=spelling.book_delta(update))
 
 
-@values.quick
 @given(values.bbo_updates)
 def test_a_bbo(update: BboUpdate) -> None:
     event = event_of(BBO, BBO.encode(update))
@@ -84,21 +81,18 @@ def test_a_bbo(update: BboUpdate) -> None:
     assert event.bbo.HasField("ask") == (update.ask is not None)
 
 
-@values.quick
 @given(values.trades_updates)
 def test_trades(update: TradesUpdate) -> None:
     event = event_of(TRADES, TRADES.encode(update))
     assert event == orderbook_pb2.TradesEvent(trades=spelling.trade_batch(update))
 
 
-@values.quick
 @given(values.orders_chunks)
 def test_a_chunk_of_orders(update: OrdersChunk) -> None:
     event = event_of(ORDERS, ORDERS.encode(update))
     assert event == orderbook_pb2.OrdersEvent(snapshot=spelling.orders_snapshot(update))
 
 
-@values.quick
 @given(values.orders_deltas())
 def test_changes_of_orders(update: OrdersDelta) -> None:
     event = event_of(ORDERS, ORDERS.encode(update))
@@ -106,7 +100,6 @@ def test_changes_of_orders(update: OrdersDelta) -> None:
 
 
 @every_call
-@values.quick
 @given(values.gap_notes)
 def test_a_gap(wire_format: ProtobufFormat, response: Any, note: GapNote) -> None:
     event = event_of(wire_format, wire_format.gap(note))
@@ -116,7 +109,6 @@ def test_a_gap(wire_format: ProtobufFormat, response: Any, note: GapNote) -> Non
 
 
 @every_call
-@values.quick
 @given(values.notice_notes)
 def test_a_notice(wire_format: ProtobufFormat, response: Any, note: NoticeNote) -> None:
     event = event_of(wire_format, wire_format.notice(note))
@@ -125,7 +117,6 @@ def test_a_notice(wire_format: ProtobufFormat, response: Any, note: NoticeNote) 
 
 
 @every_call
-@values.quick
 @given(values.TIMES, values.UINT64)
 def test_a_heartbeat(wire_format: ProtobufFormat, response: Any, time_ns: int, height: int) -> None:
     event = event_of(wire_format, wire_format.heartbeat(time_ns, height))
@@ -133,14 +124,12 @@ def test_a_heartbeat(wire_format: ProtobufFormat, response: Any, time_ns: int, h
     assert event.heartbeat == common_pb2.Heartbeat(publish_time_ns=time_ns, height=height)
 
 
-@values.quick
 @given(values.book_snapshots, st.integers(1, 2**32 - 1))
 def test_a_merged_snapshot_differs_only_in_its_count(update: BookSnapshot, count: int) -> None:
     merged = event_of(ORDERBOOK, ORDERBOOK.merged(ORDERBOOK.encode(update), count))
     assert merged == orderbook_pb2.OrderbookEvent(snapshot=spelling.book_snapshot(update), merged=count)
 
 
-@values.quick
 @given(values.bbo_updates, st.integers(1, 2**32 - 1))
 def test_a_merged_bbo_differs_only_in_its_count(update: BboUpdate, count: int) -> None:
     merged = event_of(BBO, BBO.merged(BBO.encode(update), count))
@@ -153,7 +142,6 @@ def test_what_is_never_conflated_has_no_merged_count(wire_format: ProtobufFormat
         wire_format.merged(wire_format.heartbeat(1, 1), 1)
 
 
-@values.quick
 @given(
     st.lists(values.book_snapshots | values.book_deltas, max_size=4), values.gap_notes, values.notice_notes
 )
@@ -184,7 +172,6 @@ OPEN_STATUS = (
 )
 
 
-@values.quick
 @given(values.orders())
 def test_a_status_kept_as_bytes_is_decoded_once_when_somebody_asks(order: Any) -> None:
     order.attributes = OPEN_STATUS[1:]  # as opening_statuses keeps it
@@ -194,7 +181,6 @@ def test_a_status_kept_as_bytes_is_decoded_once_when_somebody_asks(order: Any) -
     assert decoded_attributes(order) is told
 
 
-@values.quick
 @given(values.orders(), st.binary(max_size=50))
 def test_a_status_that_cannot_be_read_leaves_the_order_without_attributes(order: Any, status: bytes) -> None:
     order.attributes = status

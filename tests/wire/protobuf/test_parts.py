@@ -32,7 +32,6 @@ def as_snapshot(parts: bytes) -> orderbook_pb2.OrderbookSnapshot:
     return orderbook_pb2.OrderbookSnapshot.FromString(parts)
 
 
-@values.quick
 @given(st.data(), SIGNS)
 def test_a_level_is_an_element_of_its_side_and_is_encoded_once(data: st.DataObject, sign: int) -> None:
     level: AnyLevel = data.draw(values.any_levels(sign))
@@ -44,7 +43,6 @@ def test_a_level_is_an_element_of_its_side_and_is_encoded_once(data: st.DataObje
     assert level.protobuf_bytes is encoded
 
 
-@values.quick
 @given(values.PRICES_E8, SIGNS)
 def test_a_level_that_is_gone_has_size_zero_and_no_orders(price_e8: int, sign: int) -> None:
     side = {"bids" if sign > 0 else "asks": [spelling.gone(price_e8)]}
@@ -52,7 +50,6 @@ def test_a_level_that_is_gone_has_size_zero_and_no_orders(price_e8: int, sign: i
     assert gone_level_bytes(price_e8 * sign, sign) == expected.SerializeToString(deterministic=True)
 
 
-@values.quick
 @given(values.sides(1), values.sides(-1))
 def test_the_levels_of_a_message_keep_their_order(bids: list[AnyLevel], asks: list[AnyLevel]) -> None:
     message = as_snapshot(b"".join(levels_bytes(bids, asks)))
@@ -60,7 +57,6 @@ def test_the_levels_of_a_message_keep_their_order(bids: list[AnyLevel], asks: li
     assert list(message.asks) == [spelling.level(each) for each in asks]
 
 
-@values.quick
 @given(values.names, values.stamps, values.UINT64, values.UINT64)
 def test_a_head(name: MarketName, stamp: BlockStamp, epoch: int, sequence: int) -> None:
     update = Update(name, epoch, sequence, stamp, False)
@@ -69,7 +65,6 @@ def test_a_head(name: MarketName, stamp: BlockStamp, epoch: int, sequence: int) 
     assert message.HasField("market_id") == (name.market_id is not None)
 
 
-@values.quick
 @given(values.names, values.stamps)
 def test_name_and_stamp_are_encoded_once(name: MarketName, stamp: BlockStamp) -> None:
     if name.symbol:
@@ -87,7 +82,6 @@ def test_a_level_that_is_both_in_a_book_and_a_bbo_is_encoded_once() -> None:
     assert update.bid.protobuf_bytes is encoded
 
 
-@values.quick
 @given(blocks())
 def test_no_change_of_a_book_leaves_an_old_encoding_behind(flow: list[list[dict[str, Any]]]) -> None:
     book = Book("BTC")

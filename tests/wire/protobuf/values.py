@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from hypothesis import settings
 from hypothesis import strategies as st
 
 from hyperstream.market.book import ADDED, REMOVED, UPDATED
@@ -25,8 +24,6 @@ from hyperstream.market.updates import (
     ResumePoint,
     TradesUpdate,
 )
-
-quick = settings(max_examples=30, deadline=None)
 
 UINT32 = st.integers(0, 2**32 - 1)
 UINT64 = st.integers(0, 2**64 - 1)
