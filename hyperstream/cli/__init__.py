@@ -7,13 +7,14 @@ import importlib
 
 import click
 
+# With the sentence that its own help begins with: to list the commands, none of them is loaded.
 COMMANDS = {
-    "run": "hyperstream.cli.run",
-    "demo": "hyperstream.cli.demo",
-    "watch": "hyperstream.cli.watch",
-    "simulate": "hyperstream.cli.simulate",
-    "replay": "hyperstream.cli.replay",
-    "config": "hyperstream.cli.config",
+    "run": "Read a node's files and serve its order books over gRPC until told to stop.",
+    "demo": "Show all of it at work: fake node, fake exchanges, daemon, live view.",
+    "watch": "Look at books, best prices, trades, orders, prices and indicators as a server streams them.",
+    "simulate": "Imitate a node or an exchange, with trouble on request.",
+    "replay": "Play recorded node files from DIR through the daemon, and say what the books came to.",
+    "config": "Look at the configuration: what is in effect, whether it is right, what there is to set.",
 }
 
 
@@ -24,11 +25,14 @@ class _LazyGroup(click.Group):
         return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
-        module = COMMANDS.get(cmd_name)
-        if module is None:
+        if cmd_name not in COMMANDS:
             return None
-        command: click.Command = importlib.import_module(module).command
+        command: click.Command = importlib.import_module(f"hyperstream.cli.{cmd_name}").command
         return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
 
 
 @click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
