@@ -40,6 +40,7 @@ def test_a_port_that_is_taken_is_exit_2_with_a_sentence(tmp_path: Path) -> None:
         with Daemon(settings) as daemon:
             assert daemon.wait() == 2
     assert f"port {port} is taken" in daemon.told()
+    assert "grpc.listen" in daemon.told(), "the setting to change"
     assert "Traceback" not in daemon.told()
 
 

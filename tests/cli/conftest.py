@@ -1,5 +1,6 @@
-"""A scripted server of the gRPC project's own library, for commands that subscribe."""
+"""An environment that sets nothing, and a scripted server of the gRPC project's own library."""
 
+import os
 import queue
 from collections.abc import Callable, Iterator
 from concurrent import futures
@@ -8,6 +9,7 @@ from typing import Any
 import grpc
 import pytest
 
+from hyperstream.logs import reset
 from hyperstream.v1 import common_pb2, orderbook_pb2
 
 REQUESTS: dict[str, Any] = {
@@ -17,6 +19,16 @@ REQUESTS: dict[str, Any] = {
     "SubscribeOrders": orderbook_pb2.SubscribeOrdersRequest,
 }
 Script = Callable[[Any, Any], Iterator[Any]]
+
+
+@pytest.fixture(autouse=True)
+def unconfigured(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Take away what configures hyperstream or colours output, and how a command has logs written."""
+    for name in list(os.environ):
+        if name.startswith(("HYPERSTREAM_", "FORCE_")):
+            monkeypatch.delenv(name)
+    yield
+    reset()
 
 
 class ScriptedServer:

@@ -14,9 +14,7 @@ from hyperstream.config import Settings, load
 
 
 @pytest.fixture
-def cli(monkeypatch: pytest.MonkeyPatch) -> CliRunner:
-    """A runner in an environment that sets nothing."""
-    monkeypatch.delenv("HYPERSTREAM_CONFIG", raising=False)
+def cli() -> CliRunner:
     return CliRunner()
 
 
@@ -80,12 +78,6 @@ def test_schema_is_json_schema(cli: CliRunner) -> None:
     schema = json.loads(cli.invoke(main, ["config", "schema"]).output)
     assert schema["$schema"] == "http://json-schema.org/draft-07/schema#"
     assert set(schema["properties"]) == {field.name for field in Settings.__attrs_attrs__}
-
-
-def test_every_command_shows_an_example(cli: CliRunner) -> None:
-    for arguments in (["config"], ["config", "show"], ["config", "check"], ["config", "schema"]):
-        result = cli.invoke(main, [*arguments, "--help"])
-        assert "Example:" in result.output, arguments
 
 
 def test_the_installed_program_checks_a_file(config_file: Path) -> None:

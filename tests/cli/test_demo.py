@@ -1,10 +1,8 @@
 """``hyperstream demo``: the whole path, and what its summary promises."""
 
 import os
-import pty
 import signal
 import subprocess
-import sys
 from typing import Any
 
 import pytest
@@ -16,6 +14,7 @@ from hyperstream.cli.client_book import BookLevel
 from hyperstream.cli.comparison import compare, equals_truth
 from hyperstream.testing import TrueBook
 from hyperstream.v1 import orderbook_pb2
+from tests.processes import PATIENCE_SECONDS, printing, run_on_terminal
 
 TRUTH = TrueBook(bids=(("10.0", "1.5", 2), ("9.5", "1.0", 1)), asks=(("11.0", "2.0", 3),))
 
@@ -71,44 +70,19 @@ def test_piped_demo_tells_a_line_a_second_and_proves_its_books() -> None:
 
 
 def test_ctrl_c_ends_the_demo_early_with_the_same_summary() -> None:
-    demo = subprocess.Popen(
-        [sys.executable, "-m", "hyperstream", "demo", "--seconds", "600"],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        env={**os.environ, "PYTHONUNBUFFERED": "1"},
-    )
-    assert demo.stdout is not None
-    assert demo.stderr is not None
-    with demo.stdout as out, demo.stderr as err:
-        for line in out:
-            if b"p50" in line:
-                demo.send_signal(signal.SIGINT)
-                break
-        rest = out.read().decode()
-        assert demo.wait(30) == 0, err.read().decode()
+    environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
+    with printing("demo", "--seconds", "600", stderr=subprocess.STDOUT, env=environment) as (demo, lines):
+        assert any("p50" in line for line in lines)
+        demo.send_signal(signal.SIGINT)
+        rest = lines.read()
+        assert demo.wait(PATIENCE_SECONDS) == 0, rest
     assert "books equal the node's: yes" in rest
 
 
 def test_on_a_terminal_the_demo_draws_and_logs_do_not_tear_it() -> None:
-    ours, theirs = pty.openpty()
-    environment = {**os.environ, "TERM": "xterm-256color", "COLUMNS": "100", "LINES": "30"}
-    demo = subprocess.Popen(
-        [sys.executable, "-m", "hyperstream", "demo", "--seconds", "1"],
-        stdin=theirs,
-        stdout=theirs,
-        stderr=theirs,
-        env=environment,
-    )
-    os.close(theirs)
-    seen = b""
-    while True:
-        try:
-            seen += os.read(ours, 65_536)
-        except OSError:  # how Linux says that the other side of a terminal is closed
-            break
-    os.close(ours)
-    assert demo.wait(30) == 0, seen.decode()[-2000:]
-    screen, _, after = seen.decode().partition("\x1b[?1049h")[2].partition("\x1b[?1049l")
+    code, drawn = run_on_terminal("demo", "--seconds", "1")
+    assert code == 0, drawn[-2000:]
+    screen, _, after = drawn.partition("\x1b[?1049h")[2].partition("\x1b[?1049l")
     assert "fake node → files → daemon → gRPC → this view" in screen
     assert "hyperstream." not in screen, "a log line in the middle of the screen"
     assert "books equal the node's: yes" in after
@@ -117,7 +91,3 @@ def test_on_a_terminal_the_demo_draws_and_logs_do_not_tear_it() -> None:
 @pytest.mark.parametrize("arguments", [["--seconds", "0"], ["--seconds", "soon"], ["--speed", "3"]])
 def test_wrong_usage_exits_2(arguments: list[str]) -> None:
     assert CliRunner().invoke(main, ["demo", *arguments]).exit_code == 2
-
-
-def test_help_has_an_example() -> None:
-    assert "hyperstream demo --seconds 60" in CliRunner().invoke(main, ["demo", "--help"]).output

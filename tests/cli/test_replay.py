@@ -2,22 +2,22 @@
 
 import gzip
 import json
-import os
 import signal
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 import trio
 from attrs import define, field
+from click.testing import CliRunner
 
+from hyperstream.cli import main
 from hyperstream.cli.narration import State, Summary
 from hyperstream.cli.replay import Replay
 from hyperstream.config import GrpcSettings, Settings, WebSocketSettings
 from hyperstream.testing import FakeNode
 from hyperstream.testing.recording import Recording
+from tests.processes import printing
 from tests.recorded import BTC, needs_recording
 
 BLOCKS = 25
@@ -50,19 +50,10 @@ def lose_a_block(directory: Path) -> None:
     path.write_bytes(b"".join(lines[:5] + lines[6:]))
 
 
-def environment() -> dict[str, str]:
-    return {
-        name: value for name, value in os.environ.items() if not name.startswith(("HYPERSTREAM_", "FORCE_"))
-    }
-
-
-def run_program(*arguments: str) -> tuple[int, list[dict[str, Any]], str]:
+def run_command(*arguments: str) -> tuple[int, list[dict[str, Any]], str]:
     """Run ``hyperstream replay --json`` to its end: exit code, what it printed, what it logged."""
-    command = [sys.executable, "-m", "hyperstream", "replay", "--json", *arguments]
-    result = subprocess.run(
-        command, capture_output=True, text=True, env=environment(), timeout=TIMEOUT_SECONDS, check=False
-    )
-    return result.returncode, [json.loads(line) for line in result.stdout.splitlines()], result.stderr
+    result = CliRunner().invoke(main, ["replay", "--json", *arguments])
+    return result.exit_code, [json.loads(line) for line in result.stdout.splitlines()], result.stderr
 
 
 @define(eq=False)
@@ -155,7 +146,7 @@ def test_a_snapshot_that_cannot_be_used_is_told_and_exits_with_1(content: bytes,
     record(tmp_path / "recorded")
     snapshot = tmp_path / "recorded" / "snapshot.json"
     snapshot.write_bytes(content)
-    code, _, logged = run_program(str(tmp_path / "recorded"), "--speed", "0")
+    code, _, logged = run_command(str(tmp_path / "recorded"), "--speed", "0")
     assert code == 1
     assert str(snapshot) in logged
     assert "Traceback" not in logged
@@ -171,9 +162,9 @@ async def test_nothing_is_left_behind(tmp_path: Path, monkeypatch: pytest.Monkey
     assert list(temporary.iterdir()) == []
 
 
-def test_the_program_tells_everything_as_json(tmp_path: Path) -> None:
+def test_the_command_tells_everything_as_json(tmp_path: Path) -> None:
     node = record(tmp_path / "recorded")
-    code, told, logged = run_program(str(tmp_path / "recorded"), "--speed", "0", "--strict")
+    code, told, logged = run_command(str(tmp_path / "recorded"), "--speed", "0", "--strict")
     assert code == 0, logged
     assert told[0]["type"] == "listening"
     assert told[0]["address"].startswith("127.0.0.1:")
@@ -182,29 +173,18 @@ def test_the_program_tells_everything_as_json(tmp_path: Path) -> None:
     assert told[-1]["height"] == node.height
 
 
-def test_the_program_exits_with_1_for_a_doubtful_book_when_strict(tmp_path: Path) -> None:
+def test_the_command_exits_with_1_for_a_doubtful_book_when_strict(tmp_path: Path) -> None:
     record(tmp_path / "recorded")
     lose_a_block(tmp_path / "recorded")
-    code, told, _ = run_program(str(tmp_path / "recorded"), "--speed", "0", "--strict")
+    code, told, _ = run_command(str(tmp_path / "recorded"), "--speed", "0", "--strict")
     assert code == 1
     assert "DOUBTFUL" in told[-1]["verdict"]
 
 
 def test_held_it_serves_on_until_it_is_interrupted(tmp_path: Path) -> None:
     record(tmp_path / "recorded")
-    command = [
-        sys.executable,
-        "-m",
-        "hyperstream",
-        "replay",
-        str(tmp_path / "recorded"),
-        "--speed",
-        "0",
-        "--hold",
-    ]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment()) as process:
-        assert process.stdout is not None
-        lines = iter(process.stdout)
+    directory = str(tmp_path / "recorded")
+    with printing("replay", directory, "--speed", "0", "--hold") as (process, lines):
         assert any("Serving on" in line for line in lines)
         process.send_signal(signal.SIGINT)
         assert process.wait(TIMEOUT_SECONDS) == 0
@@ -212,19 +192,9 @@ def test_held_it_serves_on_until_it_is_interrupted(tmp_path: Path) -> None:
 
 def test_interrupted_before_the_end_it_drains(tmp_path: Path) -> None:
     record(tmp_path / "recorded")
-    command = [
-        sys.executable,
-        "-m",
-        "hyperstream",
-        "replay",
-        str(tmp_path / "recorded"),
-        "--speed",
-        "0.001",
-        "--json",
-    ]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment()) as process:
-        assert process.stdout is not None
-        assert json.loads(process.stdout.readline())["type"] == "listening"
+    directory = str(tmp_path / "recorded")
+    with printing("replay", directory, "--speed", "0.001", "--json") as (process, lines):
+        assert json.loads(next(lines))["type"] == "listening"
         process.send_signal(signal.SIGTERM)
         assert process.wait(TIMEOUT_SECONDS) == 0
 
@@ -243,26 +213,15 @@ def test_wrong_usage_exits_with_2_and_says_what_is_wrong(
     arguments: list[str], expected: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    code, told, logged = run_program(*arguments)
+    code, told, logged = run_command(*arguments)
     assert code == 2
     assert told == []
     assert expected in logged
 
 
-def test_help_has_an_example() -> None:
-    result = subprocess.run(
-        [sys.executable, "-m", "hyperstream", "replay", "--help"],
-        capture_output=True,
-        text=True,
-        timeout=TIMEOUT_SECONDS,
-        check=True,
-    )
-    assert "Example:  hyperstream replay recordings/monday --speed 10" in result.stdout
-
-
 @needs_recording
 @pytest.mark.parametrize("layout", ["by_block", "streaming"])
 def test_a_recording_of_the_real_node_ends_in_sound_books(layout: str) -> None:
-    code, told, logged = run_program(str(BTC), "--layout", layout, "--speed", "0", "--strict")
+    code, told, logged = run_command(str(BTC), "--layout", layout, "--speed", "0", "--strict")
     assert code == 0, logged
     assert told[-1]["is_sound"] is True

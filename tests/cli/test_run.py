@@ -1,11 +1,8 @@
 """``hyperstream run`` as an operator meets it: a process, signals, exit codes, what it writes."""
 
 import json
-import os
 import signal
-import socket
 import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +12,7 @@ from click.testing import CliRunner
 
 from hyperstream.cli import main
 from hyperstream.testing import FakeNode
+from tests.processes import started
 
 LISTENING = "gRPC is listening"
 TIMEOUT_SECONDS = 60
@@ -30,13 +28,6 @@ def data_dir(tmp_path: Path) -> Path:
     return tmp_path / "data"
 
 
-def environment() -> dict[str, str]:
-    """This process's environment without anything that configures hyperstream or colours output."""
-    return {
-        name: value for name, value in os.environ.items() if not name.startswith(("HYPERSTREAM_", "FORCE_"))
-    }
-
-
 FREE_PORTS = ("--set", "grpc.listen=127.0.0.1:0", "--set", "websocket.listen=127.0.0.1:0")
 NO_FEEDS = [
     part
@@ -47,16 +38,9 @@ NO_FEEDS = [
 
 @contextmanager
 def running(*arguments: str) -> Iterator[subprocess.Popen[str]]:
-    """Run ``hyperstream run`` and make sure that it ends."""
-    command = [sys.executable, "-m", "hyperstream", "run", *FREE_PORTS, *NO_FEEDS, *arguments]
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment())
-    try:
+    """Run ``hyperstream run``."""
+    with started("run", *FREE_PORTS, *NO_FEEDS, *arguments, stderr=subprocess.PIPE) as process:
         yield process
-    finally:
-        process.kill()
-        process.wait(TIMEOUT_SECONDS)
-        if process.stderr is not None:
-            process.stderr.close()
 
 
 def wait_for_event(process: subprocess.Popen[str], event: str) -> dict[str, object]:
@@ -92,34 +76,13 @@ def test_settings_come_from_the_file(tmp_path: Path, data_dir: Path) -> None:
 def test_a_bad_configuration_exits_with_2_before_anything_starts(tmp_path: Path) -> None:
     path = tmp_path / "hyperstream.toml"
     path.write_text("[node]\ndata_dri = 1\n[grpc]\nenabled = 1\n")
-    command = [sys.executable, "-m", "hyperstream", "run", "--config", str(path)]
-    result = subprocess.run(
-        command, capture_output=True, text=True, env=environment(), timeout=TIMEOUT_SECONDS, check=False
-    )
-    assert result.returncode == 2
+    result = CliRunner().invoke(main, ["run", "--config", str(path)])
+    assert result.exit_code == 2
     assert result.stdout == ""
     heading, *lines = result.stderr.splitlines()
     assert heading == "The configuration cannot be used:"
     assert len(lines) == 2
     assert "did you mean node.data_dir?" in lines[0]
-
-
-def test_a_port_that_is_taken_exits_with_2_and_says_what_to_do(data_dir: Path) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
-        arguments = ["--set", f"node.data_dir={data_dir}", "--set", f"grpc.listen=127.0.0.1:{port}"]
-        with running(*arguments) as process:
-            _, told = process.communicate(timeout=TIMEOUT_SECONDS)
-    assert process.returncode == 2
-    assert f"port {port} is taken" in told
-    assert "grpc.listen" in told
-    assert "Traceback" not in told
-
-
-def test_help_has_an_example() -> None:
-    result = CliRunner().invoke(main, ["run", "--help"])
-    assert result.exit_code == 0
-    assert "Example:  hyperstream run --config" in result.output
 
 
 def test_an_unknown_option_is_usage_and_exits_with_2() -> None:

@@ -3,8 +3,6 @@
 import io
 import re
 import signal
-import subprocess
-import sys
 
 import pytest
 import trio
@@ -18,6 +16,7 @@ from hyperstream.cli.venue_narration import PlainVenueNarrator, TerminalVenueNar
 from hyperstream.cli.venue_state import VenueWatch
 from hyperstream.config import load_effective
 from hyperstream.testing.exchanges import FakeBinance, FakeBybit, FakeVenue
+from tests.processes import PATIENCE_SECONDS, printing
 
 
 def _simulate(*arguments: object) -> Result:
@@ -75,29 +74,22 @@ def test_a_port_that_is_taken_exits_with_1_and_a_sentence() -> None:
     assert "in use" in result.output
 
 
-def test_help_shows_an_example() -> None:
-    assert "hyperstream simulate exchange binance --port" in _simulate("--help").output
-
-
 def test_a_client_is_served_and_told_of_and_a_signal_ends_it_cleanly() -> None:
     arguments = ["simulate", "exchange", "bybit", "--rate", "500", "--symbols", "BTCUSDT"]
-    with subprocess.Popen(
-        [sys.executable, "-m", "hyperstream", *arguments], stdout=subprocess.PIPE, text=True
-    ) as process:
-        assert process.stdout is not None
-        url = process.stdout.readline().split()[-1]
+    with printing(*arguments) as (process, lines):
+        url = next(lines).split()[-1]
         with connect(url, open_timeout=30, proxy=None) as websocket:
             websocket.send('{"op":"subscribe","args":["orderbook.50.BTCUSDT"]}')
             assert '"success":true' in str(websocket.recv(timeout=30))
             assert '"snapshot"' in str(websocket.recv(timeout=30))
             assert '"delta"' in str(websocket.recv(timeout=30))
-            for line in process.stdout:  # news are looked for twice a second
+            for line in lines:  # news are looked for twice a second
                 if "follows" in line:
                     assert line == "client 1 follows orderbook.50.BTCUSDT\n"
                     break
         process.send_signal(signal.SIGTERM)
-        output = process.stdout.read()
-        assert process.wait(30) == 0
+        output = lines.read()
+        assert process.wait(PATIENCE_SECONDS) == 0
     assert output.splitlines()[-1].startswith("stopped after ")
 
 

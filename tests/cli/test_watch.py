@@ -1,11 +1,8 @@
 """``hyperstream watch`` against a scripted server: as a library call and as a process."""
 
 import json
-import os
-import pty
 import signal
 import subprocess
-import sys
 import threading
 from collections.abc import Iterator
 from typing import Any
@@ -24,6 +21,7 @@ from hyperstream.cli.watch.following import Follower, wait_seconds
 from hyperstream.cli.watch.json_lines import event_line
 from hyperstream.errors import RpcError, ServerUnavailable
 from hyperstream.v1 import common_pb2, orderbook_pb2
+from tests.processes import PATIENCE_SECONDS, printing, run_on_terminal
 
 BIDS, ASKS = {"10.0": "1.0", "9.5": "2.0"}, {"11.0": "0.5"}
 
@@ -34,11 +32,6 @@ def run(*arguments: str) -> Any:
 
 def script(*responses: Any) -> Any:
     return lambda request, context: iter(responses)
-
-
-def process(*arguments: str, **options: Any) -> "subprocess.Popen[bytes]":
-    command = [sys.executable, "-m", "hyperstream", "watch", *arguments]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, **options)
 
 
 # -- JSON lines ---------------------------------------------------------------------------
@@ -226,12 +219,6 @@ def test_wrong_usage_exits_2(arguments: list[str]) -> None:
     assert run(*arguments).exit_code == 2
 
 
-@pytest.mark.parametrize("topic", ["book", "bbo", "trades", "orders"])
-def test_every_help_has_an_example(topic: str) -> None:
-    result = run(topic, "--help")
-    assert f"hyperstream watch {topic} " in result.output
-
-
 def test_a_reader_that_goes_away_ends_the_process_cleanly(scripted_server: Any, make: Any) -> None:
     events = make("BTC")
 
@@ -240,14 +227,13 @@ def test_a_reader_that_goes_away_ends_the_process_cleanly(scripted_server: Any, 
             yield events.trades(("10.0", "1.0", True))
 
     scripted_server.scripts = [endless]
-    watching = process("trades", "BTC", "--json", "--target", scripted_server.target)
-    assert watching.stdout is not None
-    assert watching.stderr is not None
-    with watching.stdout as out, watching.stderr as err:
-        assert json.loads(out.readline())["event"] == "trades"
-        out.close()
-        assert watching.wait(20) == 0
-        assert err.read() == b""
+    arguments = ["watch", "trades", "BTC", "--json", "--target", scripted_server.target]
+    with printing(*arguments, stderr=subprocess.PIPE) as (watching, lines):
+        assert json.loads(next(lines))["event"] == "trades"
+        lines.close()
+        assert watching.wait(PATIENCE_SECONDS) == 0
+        assert watching.stderr is not None
+        assert watching.stderr.read() == ""
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -256,17 +242,16 @@ def test_ctrl_c_ends_with_0(scripted_server: Any, make: Any, number: signal.Sign
 
     def quiet(request: Any, context: Any) -> Iterator[Any]:
         yield make("BTC").bbo(("10.0", "1.0"), None)
-        release.wait(20)
+        release.wait(PATIENCE_SECONDS)
 
     scripted_server.scripts = [quiet]
-    watching = process("bbo", "BTC", "--target", scripted_server.target)
-    assert watching.stdout is not None
-    assert watching.stderr is not None
-    with watching.stdout as out, watching.stderr as err:
-        assert b"BTC" in out.readline()
+    arguments = ["watch", "bbo", "BTC", "--target", scripted_server.target]
+    with printing(*arguments, stderr=subprocess.PIPE) as (watching, lines):
+        assert "BTC" in next(lines)
         watching.send_signal(number)
-        assert watching.wait(20) == 0
-        assert b"1 best-price updates of 1 markets" in err.read()
+        assert watching.wait(PATIENCE_SECONDS) == 0
+        assert watching.stderr is not None
+        assert "1 best-price updates of 1 markets" in watching.stderr.read()
     release.set()
 
 
@@ -277,35 +262,21 @@ def test_a_terminal_gets_a_live_view_and_a_summary(scripted_server: Any, make: A
 
     def answer(request: Any, context: Any) -> Iterator[Any]:
         yield events.snapshot(BIDS, ASKS)
-        more.wait(20)
+        more.wait(PATIENCE_SECONDS)
         yield events.delta({"9.5": "0"}, {})
 
     scripted_server.scripts = [answer]
-    ours, theirs = pty.openpty()
-    environment = {**os.environ, "TERM": "xterm-256color", "COLUMNS": "100", "LINES": "30"}
-    command = [sys.executable, "-m", "hyperstream", "watch", "book", "BTC", "--count", "2"]
-    watching = subprocess.Popen(
-        [*command, "--target", scripted_server.target],
-        stdin=theirs,
-        stdout=theirs,
-        stderr=theirs,
-        env=environment,
-    )
-    os.close(theirs)
-    seen = b""
-    while True:
-        try:
-            part = os.read(ours, 65_536)
-        except OSError:  # how Linux says that the other side of a terminal is closed
-            break
-        seen += part
-        if b"live" in seen and b"mid" in seen:
+
+    def look(drawn: str) -> None:
+        if "live" in drawn and "mid" in drawn:
             more.set()
-    os.close(ours)
-    assert watching.wait(20) == 0
-    assert b"\x1b[?1049h" in seen, "the alternate screen"
-    assert b"\x1b[?1049l" in seen, "and back"
-    assert "2 events of 1 books" in seen.decode().rpartition("\x1b[?1049l")[2]
+
+    arguments = ["watch", "book", "BTC", "--count", "2", "--target", scripted_server.target]
+    code, drawn = run_on_terminal(*arguments, seen=look)
+    assert code == 0
+    assert "\x1b[?1049h" in drawn, "the alternate screen"
+    assert "\x1b[?1049l" in drawn, "and back"
+    assert "2 events of 1 books" in drawn.rpartition("\x1b[?1049l")[2]
 
 
 # -- following ----------------------------------------------------------------------------
@@ -420,7 +391,7 @@ async def test_silence_without_heartbeats_is_a_loss(
 
     def silent(request: Any, context: Any) -> Iterator[Any]:
         yield make("BTC").snapshot(BIDS, ASKS)
-        release.wait(20)
+        release.wait(PATIENCE_SECONDS)
 
     scripted_server.scripts = [silent]
     view = BooksView(Feed(scripted_server.target))

@@ -2,8 +2,7 @@
 
 import json
 import signal
-import subprocess
-import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +10,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from hyperstream.cli.simulate import command
+from tests.processes import PATIENCE_SECONDS, printing
 
 
 def _simulate(*arguments: object) -> Result:
@@ -61,20 +61,14 @@ def test_a_directory_that_cannot_be_written_exits_with_1_and_a_sentence(tmp_path
     assert "Not a directory" in result.output
 
 
-def test_help_shows_an_example() -> None:
-    assert "hyperstream simulate node --data-dir" in _simulate("--help").output
-
-
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_ends_it_cleanly(number: signal.Signals, tmp_path: Path) -> None:
     arguments = ["simulate", "node", "--data-dir", str(tmp_path / "hl"), "--truth", str(tmp_path / "truth")]
-    with subprocess.Popen(
-        [sys.executable, "-m", "hyperstream", *arguments], stdout=subprocess.PIPE, text=True
-    ) as process:
-        assert process.stdout is not None
+    with printing(*arguments) as (process, lines):
         while not list((tmp_path / "hl").glob("*/hourly/*/*")):
             assert process.poll() is None
+            time.sleep(0.005)
         process.send_signal(number)
-        output = process.stdout.read()
-        assert process.wait(10) == 0
+        output = lines.read()
+        assert process.wait(PATIENCE_SECONDS) == 0
     assert output.splitlines()[-1].startswith("stopped at height ")
