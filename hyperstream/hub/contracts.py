@@ -195,7 +195,8 @@ class LosslessSubscription(QueuedSubscription):
         """End the stream behind what waits: nothing queued is lost, nothing more is queued."""
         if self.is_finished:
             return
-        waiting = f"{len(self._outbox)} messages, {self._outbox_bytes} bytes"
+        size = self._outbox_bytes + self._held_bytes
+        waiting = f"{len(self._outbox)} messages, {size} bytes" if self._outbox else f"{size} bytes"
         why = f"read too slowly for a LOSSLESS subscription ({waiting} waiting)"
         self._cut_off(f"{why}; resume from the notice")
 

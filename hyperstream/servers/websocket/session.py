@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Protocol
 
 import trio
-from attrs import define, field, frozen
+from attrs import define, evolve, field, frozen
 from wsproto.connection import Connection, ConnectionState
 from wsproto.events import CloseConnection, Event, Message, Ping
 from wsproto.frame_protocol import CloseReason
@@ -27,6 +27,9 @@ STALL_SECONDS = 10.0
 PONG_SECONDS = 10.0
 CLOSE_SECONDS = 2.0
 EVENTS_A_TURN = 32
+# What may come of a market's orders while a snapshot of 50,000 (16 MB) is being read: a few seconds of the
+# busiest market with the statuses of all its orders. The bytes are the topic's own, shared by all who wait.
+SNAPSHOT_QUEUE_BYTES = 32 << 20
 MAX_REASON_BYTES = 123
 
 
@@ -210,8 +213,15 @@ class Session:
     def subscribe(
         self, contract: Contract, wire_format: WireFormat, *, in_parts: bool = False
     ) -> Subscription:
-        """Open a subscription of the hub. ``in_parts``: its snapshots are one message in many frames."""
-        subscription = self.hub.subscribe(contract, wire_format, self._sender.wake, self.limits.outbox)
+        """Open a subscription of the hub. ``in_parts``: its snapshots are one message in many frames.
+
+        Such a message is long, and what is published while it is read waits behind it: more of that may
+        wait than of other things.
+        """
+        limits = self.limits.outbox
+        if in_parts:
+            limits = evolve(limits, max_bytes=max(limits.max_bytes, SNAPSHOT_QUEUE_BYTES))
+        subscription = self.hub.subscribe(contract, wire_format, self._sender.wake, limits)
         self._sender.add(subscription, in_parts=in_parts)
         return subscription
 

@@ -240,6 +240,23 @@ async def test_a_slow_reader_of_every_order_is_told_why_it_is_cut(
         assert served.counts["readers too slow for LOSSLESS"] == 1
 
 
+async def test_what_comes_while_a_long_snapshot_is_read_waits_behind_it(
+    tmp_path: Path, small_buffers: None
+) -> None:
+    settings: dict[str, Any] = {"busy": BUSY, "max_subscriber_queue_bytes": 1024}
+    async with serving(tmp_path, **settings) as served, raw_peer(served.port, receive_buffer=4096) as peer:
+        await peer.upgrade()
+        await peer.send(frame(TEXT, orjson.dumps(subscribe(type="l4Book", coin="BTC"))))
+        await stuck(served, peer)
+        served.step(20)
+        await peer.message()
+        told = (await peer.message())["data"]["Snapshot"]["height"]
+        while told < served.node.height:
+            update = (await peer.message())["data"]["Updates"]
+            assert update["height"] == told + 1
+            told = update["height"]
+
+
 async def test_who_reads_nothing_for_ten_seconds_is_cut(
     tmp_path: Path, small_buffers: None, autojump_clock: trio.testing.MockClock
 ) -> None:
