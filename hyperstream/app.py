@@ -29,6 +29,7 @@ from hyperstream.engine.collector import relax_collector
 from hyperstream.engine.engine import Engine, EngineStatistics
 from hyperstream.engine.prices.engine import PriceEngine, PriceStatistics
 from hyperstream.engine.topics import MarketFormats
+from hyperstream.engine.venue_topics import FrameBoard
 from hyperstream.errors import ConfigurationError
 from hyperstream.hub.hub import Hub, HubStatistics
 from hyperstream.lifecycle import Lifecycle
@@ -147,7 +148,11 @@ class Daemon:
         if settings.websocket.enabled:
             if settings.websocket.candle_minutes:
                 CandleKeeper(settings.websocket.candle_minutes).follow(self.engine)
-            content = Content(settings.websocket, self.engine, self.hub, self._node.kept_answer, node.enabled)
+            frames = FrameBoard(self.hub, self.prices)
+            self.prices.on_frame, self.prices.on_news = frames.on_frame, frames.on_news
+            content = Content(
+                settings.websocket, self.engine, self.hub, self._node.kept_answer, frames, node.enabled
+            )
             others = settings.grpc.max_connections
             self._websocket = WebSocketServer(settings.websocket, self.hub, content, others)
 

@@ -37,6 +37,7 @@ from hyperstream.market.venues import (
     FeedGap,
     FeedItem,
     FeedStatus,
+    FeedTopic,
     Quote,
     Ticker,
     TopicRefused,
@@ -68,7 +69,7 @@ class PriceStatistics:
     counts: dict[str, int]
 
 
-def _ignore_frame(_frame: VenueFrame) -> None:
+def _ignore(_item: FeedItem) -> None:
     """Nobody forwards the venues' own messages."""
 
 
@@ -78,7 +79,8 @@ class PriceEngine:
 
     ``enabled`` are the venues that are switched on; ``send_demand`` tells their feeds what is wanted;
     ``node`` is the engine of the node's books, None without a node. ``standing`` are the markets, by venue
-    and symbol, whose quotes and trades come in any case. ``on_frame`` takes the venues' own messages.
+    and symbol, whose quotes and trades come in any case. ``on_frame`` takes the venues' own messages,
+    ``on_news`` the gaps and refusals of whatever was asked for.
     """
 
     hub: Hub
@@ -89,7 +91,8 @@ class PriceEngine:
     send_demand: Callable[[FeedDemand], None]
     node: NodeEngine | None = None
     standing: Collection[tuple[str, str]] = ()
-    on_frame: Callable[[VenueFrame], None] = _ignore_frame
+    on_frame: Callable[[VenueFrame], None] = _ignore
+    on_news: Callable[[FeedItem], None] = _ignore
     latest: Latest = field(factory=Latest)
     counts: Counter[str] = field(factory=Counter)
     items: int = 0
@@ -178,7 +181,9 @@ class PriceEngine:
                     if market is not None:
                         self._groups.tell_gap(market, topics, f"{item.reason}: {item.detail}")
                 self._publisher.is_urgent = True
+                self.on_news(item)
             case TopicRefused(topic, detail):
+                self.on_news(item)
                 market = self.markets.get((topic.venue, topic.symbol))
                 if market is not None:
                     self._groups.refuse(market, topic, detail)
@@ -217,6 +222,14 @@ class PriceEngine:
             self.send_demand(demand)
         elif self._node_markets is not None:
             self._node_markets.demand(demand)
+
+    def want_frames(self, topic: FeedTopic) -> None:
+        """Ask the feed for a topic with the venue's own frames."""
+        self.demands.want((topic,), is_raw=True)
+
+    def release_frames(self, topic: FeedTopic) -> None:
+        """Let it go again."""
+        self.demands.release((topic,), is_raw=True)
 
     # --- publishing ---
 

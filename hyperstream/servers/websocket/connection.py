@@ -13,7 +13,7 @@ from wsproto.extensions import Extension
 from hyperstream.hub.hub import Hub
 from hyperstream.servers.door.usage import Usage
 from hyperstream.servers.websocket.deflate import BoundedDeflate
-from hyperstream.servers.websocket.handshake import PATH, Upgrade, Visitors, is_upgrade
+from hyperstream.servers.websocket.handshake import PATHS, Upgrade, Visitors, is_upgrade
 from hyperstream.servers.websocket.http import HttpPeer, HttpRefusal, HttpRequest
 from hyperstream.servers.websocket.session import Dialect, Session, SessionLimits, Watchman
 from hyperstream.servers.websocket.transport import Transport
@@ -88,7 +88,7 @@ class PeerConnection:
                     if request is None:
                         return
                     usage = self.house.visitors.judge(request)
-                    if is_upgrade(request) and request.path == PATH:
+                    if is_upgrade(request) and request.path in PATHS:
                         upgraded = request, usage
                     else:
                         self._answer(request)
@@ -135,7 +135,7 @@ class PeerConnection:
             self._http.answer(HTTPStatus.NO_CONTENT, b"", (*allowed, *origin))
         elif request.path == INFO_PATH:
             self._http.answer(HTTPStatus.METHOD_NOT_ALLOWED, b"POST it\n", (("allow", "POST"), *_TEXT))
-        elif request.path == PATH:
+        elif request.path in PATHS:
             text = b"this is a WebSocket: connect with a WebSocket client\n"
             self._http.answer(HTTPStatus.UPGRADE_REQUIRED, text, (("upgrade", "websocket"), *_TEXT))
         elif request.path == "/" and request.method in ("GET", "HEAD"):

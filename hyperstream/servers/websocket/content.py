@@ -12,31 +12,42 @@ from attrs import define, field
 
 from hyperstream.config import WebSocketSettings
 from hyperstream.hub.directory import MarketDirectory
+from hyperstream.hub.frame_directory import FrameDirectory
 from hyperstream.hub.hub import Hub
+from hyperstream.servers.websocket.allowance import Allowance
 from hyperstream.servers.websocket.hyperliquid.dialect import HyperliquidDialect
 from hyperstream.servers.websocket.hyperliquid.formats import FormatSets
 from hyperstream.servers.websocket.hyperliquid.info import InfoDesk, KeptAnswers
 from hyperstream.servers.websocket.hyperliquid.streams import Streams
 from hyperstream.servers.websocket.mids import MidsBoard
 from hyperstream.servers.websocket.session import Session
+from hyperstream.servers.websocket.topics.dialect import TopicDialect
+from hyperstream.servers.websocket.topics.requests import is_topic_request
+from hyperstream.wire.json.topics import TopicFormat
 
 _MS = 1_000_000
 
 
 @define(eq=False)
 class Content:
-    """Everything that is served. ``has_node``: whether there are books to wait for."""
+    """Everything that is served. ``frames`` are the topics of exchanges, None where there are none.
+
+    ``has_node``: whether there are books to wait for.
+    """
 
     settings: WebSocketSettings
     directory: MarketDirectory
     hub: Hub
     kept_answers: KeptAnswers
+    frames: FrameDirectory | None = None
     has_node: bool = True
     now_ns: Callable[[], int] = time.time_ns
     desk: InfoDesk = field(init=False)
     _mids: MidsBoard = field(init=False)
     _streams: Streams = field(init=False)
     _sets: FormatSets = field(init=False)
+    _topic_formats: dict[int, tuple[TopicFormat, TopicFormat]] = field(factory=dict)
+    _connections: int = 0
 
     def __attrs_post_init__(self) -> None:
         settings = self.settings
@@ -61,15 +72,25 @@ class Content:
 
     def open_dialect(self, session: Session, window_bits: int) -> Conversation:
         """What is spoken on a new session."""
+        allowance = Allowance(self.settings.max_subscriptions_per_connection, session.usage)
         hyperliquid = HyperliquidDialect(
             session,
             self._streams,
             self.desk,
             self._sets,
             window_bits,
-            self.settings.max_subscriptions_per_connection,
+            allowance,
         )
-        return Conversation(hyperliquid)
+        topics = None
+        if self.frames is not None:
+            formats = self._topic_formats.get(window_bits)
+            if formats is None:
+                seal = self._sets.seal(window_bits)
+                formats = TopicFormat(seal), TopicFormat(seal, tells=True)
+                self._topic_formats[window_bits] = formats
+            self._connections += 1
+            topics = TopicDialect(session, self.frames, allowance, *formats, f"{self._connections:08x}")
+        return Conversation(hyperliquid, topics, allowance)
 
 
 @define(eq=False)
@@ -77,6 +98,8 @@ class Conversation:
     """Both dialects on one session, told apart by the message."""
 
     hyperliquid: HyperliquidDialect
+    topics: TopicDialect | None
+    allowance: Allowance
 
     def receive(self, message: str | bytes) -> None:
         """The peer sent a message."""
@@ -85,7 +108,9 @@ class Conversation:
         except orjson.JSONDecodeError:
             value = None
         text = message if isinstance(message, str) else message.decode(errors="replace")
-        if isinstance(value, dict):
+        if isinstance(value, dict) and self.topics is not None and is_topic_request(value):
+            self.topics.receive(value)
+        elif isinstance(value, dict):
             self.hyperliquid.receive(value, text)
         else:
             self.hyperliquid.refuse_unreadable(text)
@@ -93,3 +118,6 @@ class Conversation:
     def close(self) -> None:
         """The session has ended."""
         self.hyperliquid.close()
+        if self.topics is not None:
+            self.topics.close()
+        self.allowance.close()

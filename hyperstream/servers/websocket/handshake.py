@@ -16,6 +16,8 @@ from hyperstream.servers.websocket.deflate import accept_offer
 from hyperstream.servers.websocket.http import HttpRefusal, HttpRequest
 
 PATH = "/ws"
+# Where programs written for Bybit connect; the same is spoken everywhere.
+PATHS = frozenset({PATH, *(f"/v5/public/{family}" for family in ("linear", "spot", "inverse", "option"))})
 ANY_ORIGIN = "*"
 _BEARER = "bearer "
 _VERSION = "13"

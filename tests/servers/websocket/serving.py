@@ -19,7 +19,10 @@ from hyperstream.config import ListenAddress, WebSocketSettings
 from hyperstream.engine.candles import CandleKeeper
 from hyperstream.engine.engine import Engine
 from hyperstream.engine.topics import MarketFormats
+from hyperstream.engine.venue_topics import FrameBoard
+from hyperstream.errors import SelectionError
 from hyperstream.hub.hub import Hub
+from hyperstream.market.venues import FeedTopic
 from hyperstream.servers.websocket.content import Content
 from hyperstream.servers.websocket.server import WebSocketServer
 from hyperstream.testing import QUIET, FakeNode, Load
@@ -44,7 +47,9 @@ class Served:
             request_repair=None,
             snapshot_chunk_orders=20,
         )
-        self.content = Content(settings, self.engine, self.hub, kept_answer)
+        self.upstream = Upstream()
+        self.board = FrameBoard(self.hub, self.upstream)
+        self.content = Content(settings, self.engine, self.hub, kept_answer, self.board)
         self.server = WebSocketServer(settings, self.hub, self.content)
         self.feed = NodeFeed(directory)
         self.port = 0
@@ -71,6 +76,31 @@ class Served:
     def counts(self) -> dict[str, int]:
         """What happened, by cause."""
         return self.server.statistics().counts
+
+
+class Upstream:
+    """A feed of Bybit's that does as it is told; ``wanted`` is what it would have subscribed to."""
+
+    def __init__(self) -> None:
+        self.wanted: list[FeedTopic] = []
+        self.symbols = {"BTCUSDT", "ETHUSDT"}
+
+    def locate(self, venue: str, symbol: str) -> str:
+        """Refuse what is not listed."""
+        if symbol not in self.symbols:
+            raise SelectionError(
+                "NOT_FOUND", "symbol", f"bybit has no market {symbol!r}; did you mean 'BTCUSDT'?"
+            )
+        return venue
+
+    def want_frames(self, topic: FeedTopic) -> None:
+        """Somebody wants it."""
+        assert topic not in self.wanted
+        self.wanted.append(topic)
+
+    def release_frames(self, topic: FeedTopic) -> None:
+        """Nobody wants it any more."""
+        self.wanted.remove(topic)
 
 
 def kept_answer(request: Mapping[str, Any]) -> bytes | None:
@@ -140,7 +170,7 @@ class Client:
         if served is not None:
             await wait_until(lambda: not any(session.is_sending for session in served.server.sessions))
         await self.send({"method": "ping"})
-        return (await self.until(lambda message: message["channel"] == "pong"))[:-1]
+        return (await self.until(lambda message: message == {"channel": "pong"}))[:-1]
 
     async def closed(self) -> Close:
         """Wait until the gateway has closed the connection; returns with which code and reason."""

@@ -17,6 +17,7 @@ from attrs import define, field
 from hyperstream.hub.directory import PublishedMarket
 from hyperstream.hub.subscription import Contract, Subscription
 from hyperstream.hub.topic import Topic
+from hyperstream.servers.websocket.allowance import Allowance, AllowanceError
 from hyperstream.servers.websocket.http import HttpRefusal
 from hyperstream.servers.websocket.hyperliquid.formats import FormatSets, HyperliquidFormats
 from hyperstream.servers.websocket.hyperliquid.info import InfoDesk
@@ -54,11 +55,10 @@ class HyperliquidDialect:
     desk: InfoDesk
     sets: FormatSets
     window_bits: int
-    most_subscriptions: int
+    allowance: Allowance
     active: dict[bytes, Active] = field(factory=dict)
     _shared: dict[Contract, Subscription] = field(factory=dict)
     _holders: Counter[tuple[Subscription, Topic]] = field(factory=Counter)
-    _charged: int = 0
 
     def receive(self, message: dict[str, Any], text: str) -> None:
         """Answer a message; ``text`` is how it was written."""
@@ -115,7 +115,7 @@ class HyperliquidDialect:
             try:
                 topics = [self.streams.topic(asked, formats, market) for market in markets]
             except SubscriptionFault:
-                self._give_back(len(markets))
+                self.allowance.give_back(len(markets))
                 raise
             named = [(topic, market.name.symbol) for topic, market in zip(topics, markets, strict=True)]
         self._acknowledge(b"subscribe", asked)
@@ -150,7 +150,7 @@ class HyperliquidDialect:
 
         def follow(market: PublishedMarket) -> None:
             topic = self.streams.topic(active.asked, formats, market)
-            self._charged += 1
+            self.allowance.add(1)
             self._attach(active, topic, market.name.symbol)
 
         directory.follow_new_markets(follow)
@@ -158,20 +158,10 @@ class HyperliquidDialect:
 
     def _charge(self, count: int) -> None:
         """Count markets against the limits. Raises SubscriptionFault past them."""
-        most = self.most_subscriptions
-        if self._charged + count > most:
-            has = f"it has {self._charged}, {count} more were asked for"
-            raise SubscriptionFault(f"a connection may have {most} subscriptions: {has}")
-        usage = self.session.usage
-        why = usage.open_markets(count) if usage is not None else ""
-        if why:
-            raise SubscriptionFault(why)
-        self._charged += count
-
-    def _give_back(self, count: int) -> None:
-        self._charged -= count
-        if self.session.usage is not None:
-            self.session.usage.markets -= count
+        try:
+            self.allowance.take(count)
+        except AllowanceError as exc:
+            raise SubscriptionFault(str(exc)) from exc
 
     # --- unsubscribing ---
 
@@ -189,7 +179,7 @@ class HyperliquidDialect:
         subscription = active.subscription
         if subscription not in self._shared.values():
             self.session.drop(subscription)
-            self._give_back(len(active.topics))
+            self.allowance.give_back(len(active.topics))
             return
         for topic in active.topics:
             held = subscription, topic
@@ -197,7 +187,7 @@ class HyperliquidDialect:
             if not self._holders[held]:
                 del self._holders[held]
                 subscription.detach(topic)
-        self._give_back(len(active.topics))
+        self.allowance.give_back(len(active.topics))
 
     def close(self) -> None:
         """The session has ended."""
@@ -205,7 +195,6 @@ class HyperliquidDialect:
             if active.unfollow is not None:
                 active.unfollow()
         self.active.clear()
-        self._give_back(self._charged)
 
     # --- post ---
 
