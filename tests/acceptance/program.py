@@ -57,6 +57,10 @@ class Program:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.end()
+
+    def end(self) -> None:
+        """Kill it, if it still runs, and let go of its pipes."""
         self.process.kill()
         self.process.wait(PATIENCE_SECONDS)
         for thread in self._threads:

@@ -93,5 +93,9 @@ async def staged(
             port = await in_thread(daemon.port)
             with Client(port) as client:
                 await wait_height(client, node.height)
-                yield Stage(node, truth, chosen, daemon, client)
+                stage = Stage(node, truth, chosen, daemon, client)
+                try:
+                    yield stage
+                finally:
+                    stage.daemon.end()  # another one than at the start, if the test has restarted it
     node.close()
