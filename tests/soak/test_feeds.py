@@ -9,6 +9,7 @@ import tracemalloc
 import pytest
 from trio.testing import MockClock
 
+from hyperstream.market.venue_levels import decimals
 from tests.sources.exchanges import conftest
 from tests.sources.exchanges.chaos import Chaos, task_count, troubled
 
@@ -19,8 +20,13 @@ quiet = conftest.quiet
 
 
 def held_bytes(chaos: Chaos) -> int:
-    """What the feed's own files hold, without what the test and the fake exchange remember."""
+    """What the feed's own files hold, without what the test and the fake exchange remember.
+
+    Nor the cache of decimals: it is bounded, and fills for as long as prices are new.
+    """
     chaos.here.items.clear()
+    assert len(decimals) <= decimals.limit
+    decimals.clear()
     gc.collect()
     kept = tracemalloc.take_snapshot().filter_traces(
         [
