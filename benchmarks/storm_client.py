@@ -101,6 +101,7 @@ class Crowd:
         connected = time.monotonic()
         while self._waiting and time.monotonic() - began < self.timeout_seconds:
             self._read(0.1)
+        ended = max(member.completed or time.monotonic() for member in self._members.values())
         times = {
             is_order_level: sorted(
                 member.completed - member.began
@@ -111,7 +112,7 @@ class Crowd:
         }
         return {
             "connect_seconds": connected - began,
-            "all_seconds": max((member.completed for member in self._members.values()), default=0.0) - began,
+            "all_seconds": ended - began,
             "complete": sum(bool(member.completed) for member in self._members.values()),
             "books_seconds": times[False],
             "orders_seconds": times[True],
