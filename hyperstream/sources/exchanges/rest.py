@@ -13,6 +13,7 @@ from attrs import define, field
 
 from hyperstream.errors import HyperstreamError
 from hyperstream.sockets.connecting import default_context
+from hyperstream.sources.request_body import abandonable
 
 ANSWER_SECONDS = 20.0
 MAX_ANSWER_BYTES = 64 << 20
@@ -100,7 +101,9 @@ class RestClient:
         timeout = httpx.Timeout(ANSWER_SECONDS, connect=_CONNECT_SECONDS)
         try:
             with trio.fail_after(2 * ANSWER_SECONDS):
-                async with self._client.stream(method, url, timeout=timeout, **request) as answer:
+                asked = abandonable(self._client.build_request(method, url, timeout=timeout, **request))
+                answer = await self._client.send(asked, stream=True)
+                async with aclosing(answer):
                     body = await _read(answer, url)
         except httpx.TimeoutException as exc:
             raise RestError("no answer", f"{url} does not answer within {ANSWER_SECONDS:g} s") from exc

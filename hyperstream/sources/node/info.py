@@ -10,6 +10,7 @@ import orjson
 import trio
 
 from hyperstream.errors import HyperstreamError
+from hyperstream.sources.request_body import abandonable
 
 ANSWER_SECONDS = 30.0
 SNAPSHOT_SECONDS = 300.0
@@ -56,7 +57,8 @@ class InfoClient:
         timeout = httpx.Timeout(answer_seconds, connect=_CONNECT_SECONDS)
         what = f"{request['type']} at {self.url}"
         try:
-            answer = await self._client.post(self.url, json=request, timeout=timeout)
+            asked = abandonable(self._client.build_request("POST", self.url, json=request, timeout=timeout))
+            answer = await self._client.send(asked)
         except httpx.ConnectError as exc:
             raise InfoError(
                 f"no info server answers for {what}: {exc}; start the node with --serve-info "
