@@ -81,14 +81,14 @@ def reader_of(stream: str) -> ReadData:
 
 
 def mark_price(symbol: str) -> ReadData:
-    """``<s>@markPrice@1s``: mark, index and funding rate (``""`` for delivery contracts)."""
+    """``<s>@markPrice@1s``: mark, and where there are such, index and funding rate (``""`` if delivered)."""
 
     def read(data: Any, receive_time_ns: int) -> TickerUpdate:
-        require_decimals(data["p"], data["i"])
+        require_decimals(data["p"])
         fields = {
             "mark_price": data["p"],
-            "index_price": data["i"],
-            "funding_rate": optional_decimal(data["r"]),
+            "index_price": optional_decimal(data.get("i")),
+            "funding_rate": optional_decimal(data.get("r")),
         }
         return TickerUpdate(symbol, False, fields, time_ns(data["E"]), receive_time_ns)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from hyperstream.errors import FormatError
+from hyperstream.market.venue_ticker import TickerUpdate
 from hyperstream.market.venues import Quote, VenueTrade
 from hyperstream.wire.binance import BinanceDecoder
 from hyperstream.wire.binance_futures import BinanceFuturesDecoder
@@ -47,6 +48,16 @@ def test_a_marker_of_binance_futures_is_no_trade(price: str) -> None:
     _, payload = decoder.decode(trade, NOW)
     assert isinstance(payload, list)
     assert [item.price for item in payload if isinstance(item, VenueTrade)] == ["0.05"]
+
+
+@pytest.mark.parametrize("more", ["", ',"i":"","r":""', ',"i":null,"r":null,"P":null'])
+def test_a_mark_price_may_come_without_an_index_and_a_rate(more: str) -> None:
+    decoder = BinanceFuturesDecoder()
+    decoder.follow("ethusdt@markPrice@1s")
+    data = f'{{"e":"markPriceUpdate","E":1617309477000,"s":"ETHUSDT","p":"59012.56","T":0{more}}}'
+    _, payload = decoder.decode(f'{{"stream":"ethusdt@markPrice@1s","data":{data}}}', NOW)
+    assert isinstance(payload, TickerUpdate)
+    assert payload.fields == {"mark_price": "59012.56", "index_price": "", "funding_rate": ""}
 
 
 def test_a_symbol_of_binance_may_be_written_in_any_script() -> None:
