@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 PIECE_BYTES = 64 * 1024  # of snapshots and catching up, about, in one message
 # Behind for so many blocks in a row, a subscriber comes after the others until it has caught up.
 LATE_BLOCKS = 8
+UNREAD_ANSWERS = "too many answers wait unread; read them before you ask for more"
 
 
 class Contract(Enum):

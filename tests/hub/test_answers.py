@@ -50,7 +50,7 @@ def test_an_answer_waits_for_the_values_before_it_and_not_for_those_behind(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """However many values are renewed, and however few fit into a message."""
-    monkeypatch.setattr("hyperstream.hub.contracts.MESSAGE_BYTES", 1)
+    monkeypatch.setattr("hyperstream.hub.conflated.MESSAGE_BYTES", 1)
     topics = [stage.topic(symbol, style="whole") for symbol in "ABCD"]
     subscription, client = stage.subscribe(Contract.CONFLATE, *topics)
     drain(subscription, client)

@@ -15,7 +15,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from hyperstream.hub import contracts, log
+from hyperstream.hub import conflated, log
 from hyperstream.hub import subscription as subscriptions
 from hyperstream.hub.cursor import Stage
 from hyperstream.hub.hub import Hub
@@ -41,7 +41,7 @@ class Machine(RuleBasedStateMachine):
         super().__init__()
         self.patch = pytest.MonkeyPatch()
         self.patch.setattr(subscriptions, "PIECE_BYTES", SMALL)
-        self.patch.setattr(contracts, "MESSAGE_BYTES", SMALL)
+        self.patch.setattr(conflated, "MESSAGE_BYTES", SMALL)
         self.patch.setattr(subscriptions, "LATE_BLOCKS", 2)
         self.patch.setattr(log, "HISTORY", 6)
         self.patch.setattr(log, "SEGMENT_ENTRIES", 2)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import orjson
 import pytest
 
-from hyperstream.hub import contracts
+from hyperstream.hub import conflated
 from hyperstream.hub import subscription as subscriptions
 from hyperstream.hub.hub import Hub
 from hyperstream.hub.log import HISTORY, SEGMENT_ENTRIES
@@ -191,7 +191,7 @@ def test_conflate_one_value_of_each_topic_waits_however_slow_the_reader(
 def test_conflate_messages_are_bounded_and_no_topic_is_passed_over(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(contracts, "MESSAGE_BYTES", 100)
+    monkeypatch.setattr(conflated, "MESSAGE_BYTES", 100)
     topics = [stage.topic(symbol, style="whole") for symbol in "ABCDEF"]
     subscription, client = stage.subscribe(Contract.CONFLATE, *topics)
     drain(subscription, client)

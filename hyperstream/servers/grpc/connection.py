@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from asyncio import Transport
+import asyncio
 from collections import Counter
 from collections.abc import Callable
 from typing import Any
@@ -24,7 +24,9 @@ class GuardedConnection(Connection):
     max_message_bytes = MessageStream.max_message_bytes
     inbound: InboundBudget
 
-    def __init__(self, connection: H2Connection, transport: Transport, *, config: Configuration) -> None:
+    def __init__(
+        self, connection: H2Connection, transport: asyncio.Transport, *, config: Configuration
+    ) -> None:
         super().__init__(connection, transport, config=config)
         self.advances = Advances()
 
