@@ -12,6 +12,8 @@ from h2.connection import H2Connection
 from hpack import Decoder
 from hyperframe.frame import Frame
 
+PATIENCE_SECONDS = 30
+RST_STREAM, GOAWAY = 3, 7
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + b"\0\0\0\4\0\0\0\0\0"  # and an empty SETTINGS frame
 
 
@@ -19,18 +21,26 @@ def frame(kind: int, payload: bytes = b"", *, flags: int = 0, stream: int = 0) -
     return struct.pack(">I", len(payload))[1:] + bytes((kind, flags)) + struct.pack(">I", stream) + payload
 
 
-def talk(port: int, *parts: bytes) -> bytes:
-    """Send bytes and return what comes back until the server hangs up or is silent."""
-    with socket.create_connection(("127.0.0.1", port), timeout=0.2) as peer:
+def talk(port: int, *parts: bytes, ends: int | None = None) -> bytes:
+    """Send bytes; return what comes back until the server says goodbye, or has ended so many streams."""
+    with socket.create_connection(("127.0.0.1", port), timeout=PATIENCE_SECONDS) as peer:
         answer = b""
         try:
             for part in parts:
                 peer.sendall(part)
             while chunk := peer.recv(65536):
                 answer += chunk
-        except (TimeoutError, ConnectionError):
+                frames = frames_in(answer)
+                ended = {found.stream_id for found in frames if _is_end(found)}
+                if any(found.type == GOAWAY for found in frames) or len(ended) == ends:
+                    break
+        except ConnectionError:
             pass
     return answer
+
+
+def _is_end(found: Any) -> bool:
+    return found.type == RST_STREAM or "END_STREAM" in found.flags
 
 
 def frames_in(data: bytes) -> list[Any]:

@@ -75,7 +75,7 @@ class Witness:
     async def sees_health(self) -> None:
         self.served.step(2)
         height = self.served.node.height
-        reply = await in_thread(partial(self._check, health_pb2.HealthCheckRequest(), timeout=5))
+        reply = await in_thread(partial(self._check, health_pb2.HealthCheckRequest(), timeout=30))
         assert reply.status == health_pb2.HealthCheckResponse.SERVING
         await in_thread(events_until, self.call, lambda event: event.delta.height >= height - 1)
 
@@ -163,7 +163,9 @@ def is_witness(connection: Any) -> bool:
 async def test_a_gib_announced_is_refused_before_it_is_read(tmp_path: Path) -> None:
     async with attacked(tmp_path) as (served, server, _):
         announced = frame(0, b"\0\x40\0\0\0" + bytes(1000), stream=1)
-        answer = await in_thread(talk, served.port, PREFACE, request_headers("GetMarkets"), announced)
+        answer = await in_thread(
+            partial(talk, served.port, PREFACE, request_headers("GetMarkets"), announced, ends=1)
+        )
         assert b"a request may have 4194304 bytes, not 1073741824" in decoded(answer)
         assert count(server, "messages too long") == 1
 
@@ -211,7 +213,7 @@ async def test_keepalive_asks_for_a_sign_of_life_and_aborts_without_one(tmp_path
                 assert not count(server, "keepalive unanswered")
                 connection.check(now + KEEPALIVE_TIMEOUT_SECONDS + 1)
             assert count(server, "keepalive unanswered") == 1
-            peer.settimeout(5)
+            peer.settimeout(30)
             answer = await in_thread(partial(read_to_end, peer))
             assert any(found.type == 6 for found in frames_in(answer))
 
@@ -284,7 +286,7 @@ async def test_connections_beyond_the_limit_are_hung_up_on(tmp_path: Path) -> No
             ]
             await wait_until(lambda: count(server, "too many connections from one address") == 5)
             assert len(server.connections) == 5
-            peers[8].settimeout(5)
+            peers[8].settimeout(30)
             assert await in_thread(read_to_end, peers[8]) == b""
             await witness.sees_health()
         await wait_until(lambda: len(server.connections) == 1)
@@ -297,7 +299,7 @@ async def test_streams_beyond_the_limit_are_refused_by_reset(tmp_path: Path) -> 
     async with attacked(tmp_path, max_streams_per_connection=3) as (served, server, _):
         writer = HeaderWriter()
         calls = [writer.request("SubscribeOrderbook", stream=stream) for stream in (1, 3, 5, 7, 9)]
-        answer = await in_thread(talk, served.port, PREFACE, *calls)
+        answer = await in_thread(partial(talk, served.port, PREFACE, *calls, ends=2))
         resets = [(found.stream_id, found.error_code) for found in frames_in(answer) if found.type == 3]
         assert resets == [(7, 7), (9, 7)]
         assert count(server, "streams refused") == 2
@@ -330,7 +332,9 @@ async def test_empty_data_inside_a_message_is_as_good_as_nothing(tmp_path: Path)
             frame(0, b"\x08" + message[3:] + bytes(8), flags=0x8, stream=1),
             frame(0, flags=1, stream=1),
         ]
-        answer = await in_thread(talk, served.port, PREFACE, request_headers("GetMarkets"), *parts)
+        answer = await in_thread(
+            partial(talk, served.port, PREFACE, request_headers("GetMarkets"), *parts, ends=1)
+        )
         assert b"grpc-status=0" in decoded(answer)
 
 
@@ -350,7 +354,9 @@ async def test_every_refusal_has_a_content_type(
     tmp_path: Path, more: dict[str, str], expected: bytes
 ) -> None:
     async with attacked(tmp_path) as (served, _, __):
-        answer = await in_thread(talk, served.port, PREFACE, request_headers("GetMarkets", **more))
+        answer = await in_thread(
+            partial(talk, served.port, PREFACE, request_headers("GetMarkets", **more), ends=1)
+        )
         assert expected in decoded(answer)
         assert b"content-type=application/grpc" in decoded(answer)
 
@@ -358,7 +364,7 @@ async def test_every_refusal_has_a_content_type(
 async def test_a_browser_is_told_in_words(tmp_path: Path) -> None:
     async with attacked(tmp_path) as (served, _, __):
         request = request_headers("", **{":method": "GET", ":path": "/", "content-type": "", "te": ""})
-        answer = await in_thread(talk, served.port, PREFACE, request)
+        answer = await in_thread(partial(talk, served.port, PREFACE, request, ends=1))
         assert b":status=405" in decoded(answer)
         assert b"".join(found.data for found in frames_in(answer) if found.type == 0).startswith(
             b"hyperstream"
