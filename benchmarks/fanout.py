@@ -7,6 +7,7 @@ server's process alone, publisher included, divided by the messages that the cli
     --subscribers N    just that many; may be repeated
     --books            book updates delivered to 100 subscribers of 50 markets each, at mainnet load
     --stuck            what 50 subscribers that never read do to one that does
+    --websocket        the same over WebSocket, beside trio-websocket and websockets
 """
 
 import tempfile
@@ -22,6 +23,7 @@ from attrs import define, field, frozen
 from benchmarks.fanout_books import measure_books
 from benchmarks.fanout_payload import SYMBOL
 from benchmarks.fanout_stuck import measure_stuck
+from benchmarks.fanout_websocket import measure_websocket
 from benchmarks.measure import percentile
 from benchmarks.processes import Program, run_program
 from benchmarks.report import Report, Row, json_option
@@ -171,6 +173,7 @@ async def compare_all(report: Report, counts: Sequence[int], seconds: float, rou
 @click.option("--rounds", type=click.IntRange(min=1), default=6, show_default=True)
 @click.option("--books", is_flag=True, help="Measure books at mainnet load instead.")
 @click.option("--stuck", is_flag=True, help="Measure what stuck subscribers do instead.")
+@click.option("--websocket", is_flag=True, help="Measure the WebSocket gateway instead.")
 @click.option("--load", default="mainnet", hidden=True)
 @click.option("--markets", type=int, default=600, hidden=True)
 @json_option
@@ -180,6 +183,7 @@ def main(
     rounds: int,
     books: bool,
     stuck: bool,
+    websocket: bool,
     load: str,
     markets: int,
     as_json: bool,
@@ -192,6 +196,8 @@ def main(
             report.summary(
                 trio.run(measure_books, report, Path(name), count, seconds * rounds, load, markets)
             )
+    elif websocket:
+        report.summary(trio.run(measure_websocket, report, counts, seconds, rounds))
     elif stuck:
         report.summary(trio.run(measure_stuck, report, seconds, rounds))
     else:

@@ -42,6 +42,7 @@ class Sender:
     on_broken: Callable[[], None]
     on_torn: Callable[[str], None]
     subscriptions: list[Subscription] = field(factory=list)
+    _send: Callable[[bytes], bool] = field(init=False)
     _nursery: trio.Nursery | None = None
     _is_shut: bool = False
     _can_write: bool = False
@@ -55,6 +56,9 @@ class Sender:
     _leaving: list[Subscription] = field(factory=list)
     _open: Subscription | None = None
     _open_snapshot: Snapshot | None = None
+
+    def __attrs_post_init__(self) -> None:
+        self._send = self.transport.send
 
     def start(self, nursery: trio.Nursery) -> None:
         """Messages may be sent from now on; tasks are started in this nursery."""
@@ -77,7 +81,7 @@ class Sender:
 
     def add(self, subscription: Subscription, *, in_parts: bool) -> None:
         """Take messages from this subscription too. ``in_parts``: its snapshots are single messages."""
-        subscription.write = self.write
+        subscription.write = self._write_idle
         subscription.is_idle = self._can_write
         self.subscriptions.append(subscription)
         if in_parts:
@@ -104,13 +108,12 @@ class Sender:
 
     def write(self, data: bytes) -> bool:
         """Write whole frames now, if nothing waits; False, and nothing written, otherwise."""
-        if not self._can_write:
-            return False
-        if data:
-            transport = self.transport
-            transport.send(data)
-            if transport.has_unsent:
-                self.wake()
+        return self._can_write and self._write_idle(data)
+
+    def _write_idle(self, data: bytes) -> bool:
+        """The same for who knows that nothing waits: subscriptions, as long as they are idle."""
+        if data and not self._send(data):
+            self.wake()
         return True
 
     def send(self, frame: bytes) -> None:

@@ -22,6 +22,8 @@ SEND_BUFFER_BYTES = 131_072
 class Transport:
     """A plain socket. Owns it from the start; ``close`` may be called any number of times."""
 
+    __slots__ = ("_socket", "_unsent", "bytes_sent", "is_broken")
+
     def __init__(self, peer: socket.socket) -> None:
         self._socket = peer
         self._unsent = bytearray()
@@ -36,21 +38,23 @@ class Transport:
         """Whether the kernel took less than it was given; ``flush`` waits for the rest."""
         return bool(self._unsent)
 
-    def send(self, data: bytes) -> None:
-        """Send now what can be sent now, behind what is unsent."""
+    def send(self, data: bytes) -> bool:
+        """Send now what can be sent now, behind what is unsent; returns whether nothing is left to flush."""
         if self._unsent:
             self._unsent += data
-            return
+            return False
         try:
             sent = self._socket.send(data)
         except (BlockingIOError, InterruptedError):
             sent = 0
         except OSError:
             self.is_broken = True
-            return
+            return True
         self.bytes_sent += sent
-        if sent < len(data):
-            self._unsent += data[sent:]
+        if sent == len(data):
+            return True
+        self._unsent += data[sent:]
+        return False
 
     async def flush(self) -> None:
         """Wait until everything has been sent. Raises BrokenResourceError if that cannot be."""
@@ -103,24 +107,25 @@ class Transport:
 class TlsTransport(Transport):
     """TLS over a socket: records are made and opened in memory."""
 
+    __slots__ = ("_received", "_sealed", "_tls")
+
     def __init__(self, peer: socket.socket, context: ssl.SSLContext) -> None:
         super().__init__(peer)
         self._received = ssl.MemoryBIO()
         self._sealed = ssl.MemoryBIO()
         self._tls = context.wrap_bio(self._received, self._sealed, server_side=True)
 
-    def send(self, data: bytes) -> None:
+    def send(self, data: bytes) -> bool:
         """Seal and send."""
         try:
             self._tls.write(data)
         except ssl.SSLError:
             self.is_broken = True
-            return
-        self._send_sealed()
+            return True
+        return self._send_sealed()
 
-    def _send_sealed(self) -> None:
-        if self._sealed.pending:
-            super().send(self._sealed.read())
+    def _send_sealed(self) -> bool:
+        return super().send(self._sealed.read()) if self._sealed.pending else not self.has_unsent
 
     async def handshake(self) -> None:
         """Wait for the TLS handshake. Raises BrokenResourceError if it fails."""
