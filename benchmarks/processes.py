@@ -74,10 +74,11 @@ class Program:
 
 @define(eq=False)
 class Daemon:
-    """``hyperstream run`` in a process. ``troubles`` are the newest warnings it logged."""
+    """``hyperstream run`` in a process: its ports of both servers. ``troubles`` are its newest warnings."""
 
     process: trio.Process
     port: int = 0
+    websocket_port: int = 0
     troubles: deque[str] = field(factory=lambda: deque(maxlen=LINES_KEPT))
     _log: LineReader = field(init=False)
 
@@ -90,7 +91,7 @@ class Daemon:
         with trio.fail_after(START_SECONDS):
             while True:
                 is_alive = await self._read_log()
-                if self.port:
+                if self.port and self.websocket_port:
                     return
                 if not is_alive:
                     raise click.ClickException("the daemon ended early: " + "; ".join(self.troubles))
@@ -113,6 +114,8 @@ class Daemon:
             self.troubles.append(line.decode(errors="replace"))
         if entry.get("event") == "gRPC is listening":
             self.port = entry["port"]
+        elif entry.get("event") == "the WebSocket gateway is listening":
+            self.websocket_port = entry["port"]
         return True
 
     @property
