@@ -41,7 +41,7 @@ class VenueDecimals(dict[str, int]):
     It empties itself at ``limit`` entries, so memory stays bounded whatever arrives.
     """
 
-    def __init__(self, limit: int = 50_000) -> None:
+    def __init__(self, limit: int = 20_000) -> None:
         super().__init__()
         self.limit = limit
 
