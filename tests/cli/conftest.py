@@ -64,7 +64,7 @@ def scripted_server() -> Iterator[ScriptedServer]:
     """Yield a running server without scripts."""
     server = ScriptedServer()
     yield server
-    server.server.stop(None).wait(5)
+    server.server.stop(None).wait(30)
 
 
 class Events:

@@ -61,7 +61,7 @@ def serve() -> Iterator[Callable[..., PriceScript]]:
 
     yield start
     for server in servers:
-        server.server.stop(None).wait(5)
+        server.server.stop(None).wait(30)
 
 
 def run(*arguments: str) -> Any:

@@ -113,7 +113,7 @@ async def test_the_engine_is_ready_when_all_books_were_loaded(autojump_clock: Mo
         world.apply(SnapshotBegun(5, is_full=True), SnapshotOrders("BTC", "B", [snapshot_row(1)]))
         assert not world.engine.statistics().is_ready
         world.apply(SnapshotEnded(5))
-        with trio.fail_after(1):
+        with trio.fail_after(30):
             await world.engine.wait_ready()
     assert world.engine.is_ready
     assert world.engine.height == 5
@@ -162,7 +162,7 @@ async def test_run_applies_items_until_the_channel_is_closed_and_empty() -> None
     with send:
         for height in range(1, 4):
             send.send_nowait(diffs(height, new(height)))
-    with trio.fail_after(5):
+    with trio.fail_after(30):
         await world.engine.run(receive)
     assert world.engine.statistics().orders == 3
 

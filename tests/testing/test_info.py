@@ -23,14 +23,14 @@ def _snapshot(path: Path) -> dict[str, Any]:
     }
 
 
-async def _ask(url: str, question: object, seconds: float = 5) -> httpx.Response:
+async def _ask(url: str, question: object, seconds: float = 30) -> httpx.Response:
     async with httpx.AsyncClient(trust_env=False) as client:
         with trio.fail_after(seconds):
             return await client.post(url, json=question)
 
 
 async def _wait_until(is_true: Callable[[], bool]) -> None:
-    with trio.fail_after(5):
+    with trio.fail_after(30):
         await trio.lowlevel.checkpoint()
         while not is_true():  # noqa: ASYNC110  what is waited for happens in a file
             await trio.sleep(0.002)

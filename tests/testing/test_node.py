@@ -219,7 +219,7 @@ async def test_run_flat_out_lets_others_run(make_node: MakeNode) -> None:
         if block.height == 985_000_020:
             twenty.set()
 
-    with trio.fail_after(10):
+    with trio.fail_after(30):
         async with trio.open_nursery() as nursery:
             nursery.start_soon(node.run, None, 0, note)
             await twenty.wait()

@@ -27,7 +27,7 @@ class _Reporting:
 
     async def wait(self, is_true: object) -> None:
         assert callable(is_true)
-        with trio.fail_after(10):
+        with trio.fail_after(30):
             while not is_true():  # noqa: ASYNC110 - the kernel tells nobody
                 await trio.sleep(0.005)
 

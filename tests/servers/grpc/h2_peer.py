@@ -18,7 +18,7 @@ class H2Peer:
     """One connection with one streaming call. h2 raises if a window or a frame size is violated."""
 
     def __init__(self, port: int, *, window: int = 65535, max_frame_size: int = 16384) -> None:
-        self.socket = socket.create_connection(("127.0.0.1", port), timeout=10)
+        self.socket = socket.create_connection(("127.0.0.1", port), timeout=30)
         self.h2 = H2Connection(H2Configuration(client_side=True))
         values = {SettingCodes.INITIAL_WINDOW_SIZE: window, SettingCodes.MAX_FRAME_SIZE: max_frame_size}
         self.h2.local_settings = Settings(client=True, initial_values=values)

@@ -21,13 +21,18 @@ def frame(kind: int, payload: bytes = b"", *, flags: int = 0, stream: int = 0) -
     return struct.pack(">I", len(payload))[1:] + bytes((kind, flags)) + struct.pack(">I", stream) + payload
 
 
-def talk(port: int, *parts: bytes, ends: int | None = None) -> bytes:
-    """Send bytes; return what comes back until the server says goodbye, or has ended so many streams."""
+def talk(port: int, *parts: bytes, ends: int | None = None, is_all: bool = False) -> bytes:
+    """Send bytes; return what comes back until the server says goodbye, or has ended so many streams.
+
+    With ``is_all`` the server is told that nothing more will come: it may take that for a goodbye.
+    """
     with socket.create_connection(("127.0.0.1", port), timeout=PATIENCE_SECONDS) as peer:
         answer = b""
         try:
             for part in parts:
                 peer.sendall(part)
+            if is_all:
+                peer.shutdown(socket.SHUT_WR)
             while chunk := peer.recv(65536):
                 answer += chunk
                 frames = frames_in(answer)

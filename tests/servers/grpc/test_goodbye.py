@@ -52,7 +52,7 @@ async def test_a_drain_says_goaway_ends_the_streams_says_goaway_again_and_closes
 
 async def test_a_clients_goaway_lets_its_own_streams_finish(tmp_path: Path) -> None:
     async with serving(tmp_path) as served:
-        with socket.create_connection(("127.0.0.1", served.port), timeout=10) as peer:
+        with socket.create_connection(("127.0.0.1", served.port), timeout=30) as peer:
             peer.sendall(PREFACE + subscription(1, HeaderWriter()))
             await wait_until(lambda: served.hub.subscriptions)
             peer.sendall(GOAWAY)
@@ -69,7 +69,7 @@ async def test_a_clients_goaway_lets_its_own_streams_finish(tmp_path: Path) -> N
 
 async def test_a_goaway_without_streams_closes_the_connection(tmp_path: Path) -> None:
     async with serving(tmp_path) as served:
-        with socket.create_connection(("127.0.0.1", served.port), timeout=10) as peer:
+        with socket.create_connection(("127.0.0.1", served.port), timeout=30) as peer:
             peer.sendall(PREFACE + GOAWAY)
             await in_thread(partial(read_to_end, peer))
         await wait_until(lambda: not served.server.statistics().connections)

@@ -30,7 +30,7 @@ def budget_of(served: Served) -> InboundBudget:
 @contextmanager
 def beginner(port: int) -> Iterator[socket.socket]:
     """A peer that has begun a message of 100,000 bytes and sent a tenth of it."""
-    with socket.create_connection(("127.0.0.1", port), timeout=10) as peer:
+    with socket.create_connection(("127.0.0.1", port), timeout=30) as peer:
         peer.sendall(PREFACE + request_headers("GetMarkets") + frame(0, BEGUN, stream=1))
         yield peer
 

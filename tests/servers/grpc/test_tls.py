@@ -53,7 +53,7 @@ def shake_hands(port: int, *, alpn: list[str] | None) -> str:
     if alpn:
         context.set_alpn_protocols(alpn)
     with (
-        socket.create_connection(("127.0.0.1", port), timeout=5) as plain,
+        socket.create_connection(("127.0.0.1", port), timeout=30) as plain,
         context.wrap_socket(plain, server_hostname="localhost") as peer,
     ):
         certificate: Any = peer.getpeercert()
@@ -98,7 +98,7 @@ async def test_without_alpn_h2_the_server_hangs_up(tmp_path: Path, alpn: list[st
             if alpn:
                 context.set_alpn_protocols(alpn)
             with (
-                socket.create_connection(("127.0.0.1", served.port), timeout=5) as plain,
+                socket.create_connection(("127.0.0.1", served.port), timeout=30) as plain,
                 context.wrap_socket(plain, server_hostname="localhost") as peer,
             ):
                 return peer.recv(1)

@@ -125,7 +125,7 @@ async def receiving(settings: NodeSettings, room: int = 64) -> AsyncIterator[Rec
 
 
 async def eventually(is_true: Callable[[], bool]) -> None:
-    with trio.fail_after(10):
+    with trio.fail_after(30):
         while not is_true():  # noqa: ASYNC110  # what is waited for is only a number
             await trio.sleep(0.01)
 

@@ -287,7 +287,7 @@ async def test_single_events_end_the_source_with_the_flag_to_use(tmp_path: Path)
     FakeNode(tmp_path, layout="per_event", markets=2).step()
     send, receive = trio.open_memory_channel[NodeItem](8)
     ask, requests = trio.open_memory_channel[RepairRequest](8)
-    with receive, ask, trio.fail_after(10), pytest.raises(LayoutError, match="--batch-by-block"):
+    with receive, ask, trio.fail_after(30), pytest.raises(LayoutError, match="--batch-by-block"):
         await NodeSource(settings_for(tmp_path), send, requests).run()
 
 

@@ -31,7 +31,7 @@ async def everything(tail: Tail) -> list[tuple[str, bytes]]:
 async def next_lines(tail: Tail, count: int) -> list[bytes]:
     """Wait for lines."""
     found: list[bytes] = []
-    with trio.fail_after(10):
+    with trio.fail_after(30):
         while len(found) < count:
             batch = tail.take()
             if batch is None:
@@ -43,7 +43,7 @@ async def next_lines(tail: Tail, count: int) -> list[bytes]:
 
 async def test_lines_arrive_as_they_are_written_with_their_offsets(tmp_path: Path) -> None:
     write(tmp_path, NINE, b"one")
-    with Tail(tmp_path) as tail, trio.fail_after(10):
+    with Tail(tmp_path) as tail, trio.fail_after(30):
         first = tail.take()
         assert first is not None
         assert (first.file, first.offset, first.lines()) == (NINE, 0, [b"one"])
@@ -242,7 +242,7 @@ async def test_directories_that_appear_later_are_followed(
 ) -> None:
     monkeypatch.setattr(watch_module, "POLL_SECONDS", 1000.0)
     directory = tmp_path / "node_fills_by_block" / "hourly"
-    with Tail(directory) as tail, trio.fail_after(10):
+    with Tail(directory) as tail, trio.fail_after(30):
         assert tail.take() is None
         directory.parent.mkdir()
         await tail.wait()

@@ -21,7 +21,7 @@ def no_poll(monkeypatch: pytest.MonkeyPatch) -> None:
 
 async def test_a_write_wakes_without_making_the_listing_old(tmp_path: Path) -> None:
     write(tmp_path, "20260505/9", b"x")
-    with Watch() as watch, trio.fail_after(10):
+    with Watch() as watch, trio.fail_after(30):
         watch.cover([tmp_path / "20260505"])
         write(tmp_path, "20260505/9", b"y")
         await watch.wait()
@@ -29,7 +29,7 @@ async def test_a_write_wakes_without_making_the_listing_old(tmp_path: Path) -> N
 
 
 async def test_a_new_file_makes_the_listing_old(tmp_path: Path) -> None:
-    with Watch() as watch, trio.fail_after(10):
+    with Watch() as watch, trio.fail_after(30):
         watch.cover([tmp_path])
         assert not watch.is_listing_old
         (tmp_path / "9").touch()
@@ -39,7 +39,7 @@ async def test_a_new_file_makes_the_listing_old(tmp_path: Path) -> None:
 
 async def test_a_missing_directory_is_noticed_when_it_appears(tmp_path: Path) -> None:
     wanted = tmp_path / "data" / "hourly"
-    with Watch() as watch, trio.fail_after(10):
+    with Watch() as watch, trio.fail_after(30):
         watch.cover([wanted])
         wanted.parent.mkdir()
         await watch.wait()
@@ -71,7 +71,7 @@ def test_directories_no_longer_covered_do_not_wake(tmp_path: Path) -> None:
 async def test_a_directory_made_anew_is_watched_anew(tmp_path: Path) -> None:
     date = tmp_path / "20260505"
     date.mkdir()
-    with Watch() as watch, trio.fail_after(10):
+    with Watch() as watch, trio.fail_after(30):
         watch.cover([tmp_path, date])
         date.rmdir()
         date.mkdir()
@@ -94,7 +94,7 @@ async def test_the_poll_wakes_when_nothing_is_announced(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(watch_module, "POLL_SECONDS", 0.001)
-    with Watch() as watch, trio.fail_after(10):
+    with Watch() as watch, trio.fail_after(30):
         watch.cover([tmp_path])
         await watch.wait()
         assert watch.is_listing_old
@@ -105,7 +105,7 @@ async def test_without_inotify_files_are_polled(tmp_path: Path, monkeypatch: pyt
         raise OSError(24, "Too many open files")
 
     monkeypatch.setattr(watch_module, "INotify", refuse)
-    with Watch() as watch, trio.fail_after(10):
+    with Watch() as watch, trio.fail_after(30):
         watch.cover([tmp_path])
         await watch.wait()
         assert watch.is_listing_old
