@@ -8,7 +8,7 @@ import pytest
 import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
-from hyperstream.engine.live_market import LINGER_NS, LiveMarket
+from hyperstream.engine.live_market import LINGER_NS
 from hyperstream.hub.directory import BookVariant
 from hyperstream.hub.subscription import Contract
 from hyperstream.market.aggregation import Aggregation
@@ -28,13 +28,7 @@ from hyperstream.wire.protobuf.formats import TRADES
 
 from .handmade import diffs, fills, head, new, remove, snapshot_row, status, statuses, update
 from .rebuilt import RebuiltBook, kinds
-from .world import SECOND_NS, WITH_STATUSES, World
-
-
-def open_market(world: World, symbol: str = "BTC") -> LiveMarket:
-    market = world.engine.market(symbol)
-    assert market is not None
-    return market
+from .world import SECOND_NS, WITH_STATUSES, World, open_market
 
 
 @pytest.fixture

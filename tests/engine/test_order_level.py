@@ -16,7 +16,7 @@ from tests.market.naive import NaiveBook
 
 from .handmade import change, diffs, new, remove, status, statuses, update
 from .rebuilt import RebuiltOrders, kinds
-from .world import SECOND_NS, WITH_STATUSES, Follower, World
+from .world import SECOND_NS, WITH_STATUSES, Follower, World, open_market
 
 ADDED = orderbook_pb2.ORDER_CHANGE_KIND_ADDED
 UPDATED = orderbook_pb2.ORDER_CHANGE_KIND_UPDATED
@@ -25,9 +25,7 @@ ATTRIBUTES = orderbook_pb2.ORDER_CHANGE_KIND_ATTRIBUTES
 
 
 def orders_topic(world: World, symbol: str = "BTC") -> Topic:
-    market = world.engine.market(symbol)
-    assert market is not None
-    return market.orders_stream()
+    return open_market(world, symbol).orders_stream()
 
 
 @pytest.fixture

@@ -9,7 +9,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hyperstream.engine.live_market import LiveMarket
 from hyperstream.hub.directory import BookVariant
 from hyperstream.market.decimals import format_e8
 from hyperstream.testing import FakeNode
@@ -30,7 +29,7 @@ from .handmade import change, diffs, new, remove, snapshot_row, status, statuses
 from .node_files import NodeFiles, snapshot_items
 from .rebuilt import RebuiltBook, RebuiltOrders, kinds
 from .test_from_files import check_books
-from .world import WITH_STATUSES, Follower, World
+from .world import WITH_STATUSES, Follower, World, open_market
 
 CONTRADICTIONS = {
     "unknown order removed": ("unknown order", remove(77)),
@@ -42,12 +41,6 @@ CONTRADICTIONS = {
     "impossible size": ("impossible size", change(5, {"new": {"sz": "0.0"}})),
     "unreadable": ("unreadable diff", change(5, {"new": {}})),
 }
-
-
-def open_market(world: World, symbol: str) -> LiveMarket:
-    market = world.engine.market(symbol)
-    assert market is not None
-    return market
 
 
 def snapshot(height: int, *markets: tuple[str, str, list[Any]], is_complete: bool = True) -> list[NodeItem]:

@@ -8,6 +8,7 @@ from typing import Any
 from attrs import define, field
 
 from hyperstream.engine.engine import Engine
+from hyperstream.engine.live_market import LiveMarket
 from hyperstream.engine.topics import MarketFormats
 from hyperstream.hub.hub import Hub
 from hyperstream.hub.subscription import Contract, OutboxLimits, Subscription
@@ -87,3 +88,9 @@ class Follower:
         while (message := self.subscription.take()) is not None:
             events += RESPONSES[self.wire_format].FromString(message).events
         return events
+
+
+def open_market(world: World, symbol: str = "BTC") -> LiveMarket:
+    market = world.engine.market(symbol)
+    assert market is not None
+    return market
