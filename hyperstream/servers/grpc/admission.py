@@ -101,10 +101,6 @@ class Admission:
             elif not usage.streams:
                 del self._usages[name]
 
-    def is_in_force(self, key: ApiKey) -> bool:
-        """Whether the key is still among the keys, under whatever name."""
-        return self.keys is not None and any(key.sha256 == known.sha256 for known in self.keys.keys.values())
-
     def _usage(self, key: ApiKey) -> Usage:
         usage = self._usages.get(key.name)
         if usage is None:

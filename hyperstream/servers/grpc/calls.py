@@ -7,19 +7,16 @@ from collections.abc import Callable
 from typing import Any
 
 from grpclib.const import Status
-from grpclib.exceptions import GRPCError
 from grpclib.protocol import Stream
 from grpclib.server import Handler
 from h2.errors import ErrorCodes
 from h2.exceptions import ProtocolError
 
-from hyperstream.servers.door.keys import ApiKey
 from hyperstream.servers.grpc.admission import CONTENT_TYPE, Admission, Refusal
 from hyperstream.servers.grpc.compression import GZIP
 from hyperstream.servers.grpc.message_stream import MessageStream
 
 ANSWER_SECONDS = 10.0
-REVOKED = "this call's API key has been revoked: connect again with one that is in force"
 NOT_GRPC = Refusal(
     Status.INTERNAL,
     "hyperstream serves gRPC here: calls are POST requests over HTTP/2, made by a gRPC client",
@@ -81,21 +78,6 @@ class GuardedHandler(Handler):
         super().accept(stream, [_plain_content_type(*header) for header in headers], end)
         # A task that is cancelled before its first step never gets to the ``finally`` that ends the call.
         self._tasks[stream].add_done_callback(end)
-
-    def end_revoked(self, is_in_force: Callable[[ApiKey], bool]) -> int:
-        """End the calls whose key is not in force any more; returns how many."""
-        revoked = [
-            stream
-            for stream, task in self._tasks.items()
-            if isinstance(stream, MessageStream)
-            and stream.key is not None
-            and not task.done()
-            and not is_in_force(stream.key)
-        ]
-        for stream in revoked:
-            stream.key = None  # told once
-            stream.end_call(GRPCError(Status.UNAUTHENTICATED, REVOKED))
-        return len(revoked)
 
     def _answer_in_words(
         self, stream: MessageStream, headers: list[tuple[str, str]], release_stream: Callable[[], Any]

@@ -168,7 +168,7 @@ class GuardedServer(Server):
             connection.check(now)
 
     def reload(self) -> None:
-        """Read certificates and keys again; calls of keys that are gone end.
+        """Read certificates and keys again; calls that run go on.
 
         Raises ConfigurationError, and keeps what there was, if a file cannot be used.
         """
@@ -183,11 +183,6 @@ class GuardedServer(Server):
                 self.tls.context = before
             raise
         self.admission.reload()
-        is_in_force = self.admission.is_in_force
-        revoked = sum(connection.calls.end_revoked(is_in_force) for connection in list(self.connections))
-        if revoked:
-            self.counts["calls of revoked keys"] += revoked
-            log.info("calls of revoked keys were ended", calls=revoked)
 
     def stop_accepting(self) -> None:
         """Close the listening socket; connections live on."""

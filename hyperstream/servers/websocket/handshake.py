@@ -81,10 +81,6 @@ class Visitors:
             elif not usage.streams:
                 del self._usages[name]
 
-    def is_known(self, usage: Usage) -> bool:
-        """Whether this usage's key is still in force."""
-        return self.keys is None or usage.name in self.keys.keys
-
     def _authenticate(self, keys: KeyRing, headers: dict[str, str]) -> Usage | None:
         given = headers.get("x-api-key", "")
         authorization = headers.get("authorization", "")

@@ -168,7 +168,7 @@ class WebSocketServer:
     # --- ending and reloading ---
 
     def reload(self) -> None:
-        """Read certificates and API keys again, for what comes from now on; sessions of revoked keys end.
+        """Read certificates and API keys again, for what comes from now on; sessions go on.
 
         Raises ConfigurationError, and keeps what there was, if a file cannot be used.
         """
@@ -183,9 +183,6 @@ class WebSocketServer:
             if self._certificates is not None and before is not None:
                 self._certificates.context = before
             raise
-        for session in list(self.sessions):
-            if session.usage is not None and not self.visitors.is_known(session.usage):
-                session.revoke()
 
     def close_intake(self) -> None:
         """Accept no connection and no WebSocket any more; what runs goes on."""

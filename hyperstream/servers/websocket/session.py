@@ -241,11 +241,6 @@ class Session:
         self._is_ending = True
         self._sender.wake()
 
-    def revoke(self) -> None:
-        """Its key is no longer in force."""
-        self.watchman.tell("sessions of revoked keys")
-        self.close(CloseReason.POLICY_VIOLATION, "the API key of this connection has been revoked")
-
     def abort(self, cause: str) -> None:
         """End at once."""
         self.watchman.tell(cause)
