@@ -6,7 +6,16 @@ from typing import Any
 
 import orjson
 
-from hyperstream.wire.node_blocks import DiffBlock, FillBlock, Position, StatusBlock
+from hyperstream.wire.node_blocks import (
+    DiffBlock,
+    FillBlock,
+    NodeItem,
+    Position,
+    SnapshotBegun,
+    SnapshotEnded,
+    SnapshotOrders,
+    StatusBlock,
+)
 
 USER = "0x" + "1" * 40
 
@@ -78,3 +87,14 @@ def fill(tid: int, side: str, symbol: str = "BTC", *, crossed: bool = False) -> 
 def fills(height: int, *tids: int, symbol: str = "BTC", is_continuation: bool = False) -> FillBlock:
     events = [fill(tid, side, symbol, crossed=side == "A") for tid in tids for side in "BA"]
     return FillBlock(*head(height), events=events, is_continuation=is_continuation)
+
+
+def repair_snapshot(
+    height: int, *markets: tuple[str, str, list[Any]], is_complete: bool = True
+) -> list[NodeItem]:
+    """What a source answers to a repair request: symbol, side and rows of a few markets."""
+    return [
+        SnapshotBegun(height, is_full=False),
+        *(SnapshotOrders(symbol, side, rows) for symbol, side, rows in markets),
+        SnapshotEnded(height, is_complete, "" if is_complete else "the file vanished"),
+    ]
