@@ -8,12 +8,14 @@ import orjson
 
 from hyperstream.hub.hub import Hub
 from hyperstream.hub.subscription import Contract, OutboxLimits, Subscription
-from hyperstream.market.updates import ResumePoint
+from hyperstream.market.updates import NOTICE_DRAINING, NoticeNote, ResumePoint
 
 from .toys import Client, ReadableFormat, ToyTopic, drain, plenty
 
 EVERY = list(Contract)
 QUEUED = [Contract.LOSSLESS, Contract.RESYNC]
+FEW = OutboxLimits(max_messages=3, max_bytes=1_000_000)
+SOON = NoticeNote(NOTICE_DRAINING, 5, (), "soon")
 
 
 class Stage:

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from hyperstream.hub.subscription import Contract, OutboxLimits
+from hyperstream.hub.subscription import Contract
 from hyperstream.market.updates import ResumePoint
 
-from .stage import EVERY, QUEUED, Stage, drain_events, events_of, kinds
+from .stage import EVERY, FEW, QUEUED, Stage, drain_events, events_of, kinds
 from .toys import Client, drain
-
-FEW = OutboxLimits(max_messages=3, max_bytes=1_000_000)
 
 
 def style_for(contract: Contract) -> str:

@@ -1,0 +1,108 @@
+"""Snapshots: chunks, what waits behind them, and who shares them."""
+
+from __future__ import annotations
+
+import orjson
+import pytest
+
+from hyperstream.hub import subscription as subscriptions
+from hyperstream.hub.subscription import Contract
+
+from .stage import QUEUED, Stage, events_of, kinds
+from .toys import Client, drain
+
+
+@pytest.mark.parametrize("contract", QUEUED)
+def test_updates_are_held_behind_the_last_chunk(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch, contract: Contract
+) -> None:
+    monkeypatch.setattr(subscriptions, "PIECE_BYTES", 1)
+    topic = stage.topic()
+    topic.state = {"a": 1, "b": 2, "c": 3}
+    subscription, client = stage.subscribe(contract, topic)
+    first = events_of([subscription.take() or b""])
+    stage.block(topic, value=9)
+    topic.tell("in between")
+    stage.block(topic, value=10)
+    events = first + events_of(list(iter(subscription.take, None)))
+    assert kinds(events) == ["chunk", "chunk", "chunk", "delta", "gap", "delta"]
+    assert [event["values"] for event in events[:3]] == [{"a": 1}, {"b": 2}, {"c": 3}], "all of one moment"
+    for event in events:
+        client.receive(orjson.dumps(event) + b"\n")
+    assert client.held["A"].state == topic.state
+
+
+@pytest.mark.parametrize("contract", QUEUED)
+def test_other_topics_flow_between_the_chunks_of_a_snapshot(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch, contract: Contract
+) -> None:
+    monkeypatch.setattr(subscriptions, "PIECE_BYTES", 1)
+    large, small = stage.topic("A"), stage.topic("B")
+    large.state = {f"k{number}": number for number in range(20)}
+    subscription, client = stage.subscribe(contract, small)
+    drain(subscription, client)
+    subscription.attach(large.topic)
+    for value in range(5):
+        stage.block(small, value=value)
+    client.held["A"] = Client({"A": "delta"}, may_lose=False, may_merge=False).held["A"]
+    order = [event["symbol"] for event in events_of(drain(subscription, client))]
+    assert order[:10] in (["A", "B"] * 5, ["B", "A"] * 5)
+    assert order[10:] == ["A"] * 15
+
+
+def test_frames_are_encoded_once_for_all_who_need_them(stage: Stage) -> None:
+    topic = stage.topic()
+    topic.state = {"a": 1, "b": 2, "c": 3}
+    subscribers = [stage.subscribe(contract, topic) for contract in QUEUED * 10]
+    for subscription, client in subscribers:
+        drain(subscription, client)
+    assert stage.wire_format.encoded["chunk"] == 3
+    stage.block(topic, value=2)
+    for subscription, client in subscribers:
+        drain(subscription, client)
+        assert client.held["A"].state == topic.state
+    assert stage.wire_format.encoded["delta"] == 1
+
+
+def test_a_snapshot_is_made_anew_after_every_change(stage: Stage) -> None:
+    topic = stage.topic()
+    for value in range(3):
+        stage.block(topic, value=value)
+        subscription, client = stage.subscribe(Contract.RESYNC, topic)
+        drain(subscription, client)
+        assert client.held["A"].state == {"a": value}
+    shared = topic.topic.snapshot()
+    assert topic.topic.snapshot() is shared
+    topic.topic.name.market_id = 0
+    assert topic.topic.snapshot() is not shared, "the market's name is in it"
+
+
+@pytest.mark.parametrize("contract", QUEUED)
+def test_a_snapshot_that_cannot_be_made_now_is_tried_again_after_the_next_block(
+    stage: Stage, contract: Contract
+) -> None:
+    topic, other = stage.topic("A", is_settled=False), stage.topic("B")
+    subscription, client = stage.subscribe(contract, topic, other)
+    drain(subscription, client)
+    assert client.held["A"].position is None
+    assert client.held["B"].is_current
+    topic.is_settled = True
+    woken = stage.woken
+    stage.hub.flush()
+    assert stage.woken > woken
+    drain(subscription, client)
+    assert client.held["A"].is_current
+
+
+@pytest.mark.parametrize("contract", QUEUED)
+def test_nothing_older_than_a_snapshot_arrives_after_it(stage: Stage, contract: Contract) -> None:
+    topic = stage.topic()
+    subscription, client = stage.subscribe(contract, topic)
+    drain(subscription, client)
+    stage.block(topic, value=1)
+    topic.publish("b", 2)  # the block has not ended yet
+    topic.restart("repaired")
+    stage.hub.flush()
+    events = events_of(drain(subscription, client))
+    assert kinds(events) == ["delta", "delta", "gap", "chunk", "chunk"]
+    assert client.held["A"].state == {"a": 1001, "b": 1002}
