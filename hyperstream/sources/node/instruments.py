@@ -4,7 +4,7 @@ Asset ids are the venue's ("Asset IDs" in its documentation): a perp's position 
 pair's 10000 + index, and 100000 + 10000 per dex + position for the perps of a builder's dex.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable
 from typing import Any
 
 import structlog
@@ -27,49 +27,78 @@ async def ask_instruments(info: InfoClient, complaints: Complaints) -> list[Inst
     A node that refuses ``perpDexs`` or ``spotMeta`` (HTTP 4xx) still lists its perps: the refusal is
     told once.
     """
-    found = list(read_perps(await info.ask({"type": "meta"})))
+    odd: list[str] = []
+    found = read_perps(await info.ask({"type": "meta"}), odd)
     dexes = await _ask_if_known(info, {"type": "perpDexs"}, complaints)
     for index, dex in enumerate(dexes if isinstance(dexes, list) else []):
         name = dex.get("name") if isinstance(dex, dict) else None
         if isinstance(name, str) and name:
             meta = await _ask_if_known(info, {"type": "meta", "dex": name}, complaints)
             if meta is not None:
-                found += read_perps(meta, name, DEX_IDS + index * IDS_OF_A_DEX)
+                found += read_perps(meta, odd, name, DEX_IDS + index * IDS_OF_A_DEX)
     spot = await _ask_if_known(info, {"type": "spotMeta"}, complaints)
     if spot is not None:
-        found += read_spot(spot)
+        found += read_spot(spot, odd)
+    if odd:
+        complaints.about(
+            "odd members",
+            "the info server lists markets that cannot be read; they have no id",
+            count=len(odd),
+            first=odd[0],
+        )
     return found
 
 
-def read_perps(meta: Any, dex: str = "", first_id: int = 0) -> Iterator[Instrument]:
-    """Yield the perps of a ``meta`` answer; a dex's coins are named ``dex:COIN``."""
-    try:
-        for position, coin in enumerate(meta["universe"]):
-            name = coin["name"]
-            symbol = name if not dex or ":" in name else f"{dex}:{name}"
-            yield Instrument(
-                symbol,
-                first_id + position,
-                int(coin["szDecimals"]),
-                symbol,
-                bool(coin.get("isDelisted", False)),
-            )
-    except (KeyError, TypeError, ValueError, AttributeError) as exc:
-        raise FormatError(f"the info server's meta {dex} is not as documented: {exc!r}") from exc
+def read_perps(meta: Any, odd: list[str], dex: str = "", first_id: int = 0) -> list[Instrument]:
+    """Return the perps of a ``meta`` answer; a dex's coins are named ``dex:COIN``."""
+
+    def read(position: int, coin: Any) -> Instrument:
+        name = coin["name"]
+        symbol = name if not dex or ":" in name else f"{dex}:{name}"
+        decimals, is_delisted = int(coin["szDecimals"]), bool(coin.get("isDelisted", False))
+        return Instrument(symbol, first_id + position, decimals, symbol, is_delisted)
+
+    return _read_each(meta, f"meta {dex}".rstrip(), read, odd)
 
 
-def read_spot(spot: Any) -> Iterator[Instrument]:
-    """Yield the pairs of a ``spotMeta`` answer; tokens are found by their ``index``, not their position."""
+def read_spot(spot: Any, odd: list[str]) -> list[Instrument]:
+    """Return the pairs of a ``spotMeta`` answer; tokens are found by their ``index``, not their position."""
     try:
         tokens = {token["index"]: token for token in spot["tokens"]}
-        for pair in spot["universe"]:
-            index = pair["index"]
-            base, quote = (tokens[number] for number in pair["tokens"])
-            symbol = f"@{index}" if index else "PURR/USDC"
-            display = f"{base['name']}/{quote['name']}"
-            yield Instrument(symbol, SPOT_IDS + index, int(base["szDecimals"]), display)
-    except (KeyError, TypeError, ValueError) as exc:
+    except (KeyError, TypeError) as exc:
         raise FormatError(f"the info server's spotMeta is not as documented: {exc!r}") from exc
+
+    def read(_position: int, pair: Any) -> Instrument:
+        index = pair["index"]
+        base, quote = (tokens[number] for number in pair["tokens"])
+        symbol = f"@{index}" if index else "PURR/USDC"
+        return Instrument(
+            symbol, SPOT_IDS + index, int(base["szDecimals"]), f"{base['name']}/{quote['name']}"
+        )
+
+    return _read_each(spot, "spotMeta", read, odd)
+
+
+def _read_each(
+    answer: Any, question: str, read: Callable[[int, Any], Instrument], odd: list[str]
+) -> list[Instrument]:
+    """Read the members of ``universe`` one by one; what cannot be read is put into ``odd``.
+
+    Raises FormatError where none can be read: then it is the answer that is unlike what it was.
+    """
+    members = answer.get("universe") if isinstance(answer, dict) else None
+    if not isinstance(members, list):
+        raise FormatError(f"the info server's {question} is not as documented: no list 'universe'")
+    found, problems = [], []
+    for position, member in enumerate(members):
+        try:
+            found.append(read(position, member))
+        except (KeyError, TypeError, ValueError, AttributeError) as exc:
+            problems.append(f"{question}[{position}]: {exc!r:.100}: {member!r:.100}")
+    if problems and not found:
+        raise FormatError(f"the info server's {question} is not as documented: {problems[0]}")
+    odd += problems
+    return found
 
 
 async def _ask_if_known(info: InfoClient, request: dict[str, Any], complaints: Complaints) -> Any:

@@ -75,6 +75,15 @@ async def test_a_node_that_refuses_dexes_and_spot_still_lists_its_perps() -> Non
     assert len(told) == 2
 
 
+async def test_a_market_that_cannot_be_read_takes_no_other_with_it() -> None:
+    spot = ANSWERS["spotMeta"]
+    odd_pair = {"name": "@9", "index": 9, "tokens": [77, 0]}
+    answers = {**ANSWERS, "spotMeta": {**spot, "universe": [odd_pair, *spot["universe"]]}}
+    told: list[str] = []
+    assert await listed(answers, told) == await listed(ANSWERS, [])
+    assert told == ["the info server lists markets that cannot be read; they have no id"]
+
+
 async def test_a_server_in_trouble_is_an_error() -> None:
     with pytest.raises(InfoError):
         await listed({**ANSWERS, "spotMeta": 503}, [])
@@ -93,7 +102,7 @@ JSON = st.recursive(
 def test_any_answer_is_instruments_or_a_format_error(answer: Any) -> None:
     for read in (read_perps, read_spot):
         try:
-            found = list(read(answer))
+            found = read(answer, [])
         except FormatError:
             continue
         assert all(isinstance(instrument, Instrument) for instrument in found)
