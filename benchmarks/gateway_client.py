@@ -30,6 +30,7 @@ READ_BYTES = 262_144
 CONNECT_SECONDS = 60.0
 _PROVENANCE = b',"provenance":{'
 _LONGEST_PROVENANCE = 500
+_RETRY_SECONDS = 0.1
 _COIN = b'"coin":"'
 _HANDSHAKE = (
     b"GET /ws HTTP/1.1\r\nhost: localhost\r\nconnection: Upgrade\r\nupgrade: websocket\r\n"
@@ -46,19 +47,24 @@ def client_frame(first: int, payload: bytes) -> bytes:
 
 
 def open_websocket(port: int, header: bytes = b"") -> socket.socket:
-    """Connect and upgrade, with one more header line. Raises OSError."""
-    peer = socket.create_connection(("127.0.0.1", port), timeout=CONNECT_SECONDS)
-    peer.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    peer.sendall(_HANDSHAKE % header)
-    told = b""
-    while not told.endswith(b"\r\n\r\n"):
-        byte = peer.recv(1)
-        if not byte:
-            break
-        told += byte
-    if b" 101 " not in told:
-        raise ConnectionError(f"no WebSocket at port {port}: {told!r}")
-    return peer
+    """Connect and upgrade, with one more header line; waits until the books are loaded. Raises OSError."""
+    give_up = time.monotonic() + CONNECT_SECONDS
+    while True:
+        peer = socket.create_connection(("127.0.0.1", port), timeout=CONNECT_SECONDS)
+        peer.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        peer.sendall(_HANDSHAKE % header)
+        told = b""
+        while not told.endswith(b"\r\n\r\n"):
+            byte = peer.recv(1)
+            if not byte:
+                break
+            told += byte
+        if b" 101 " in told:
+            return peer
+        peer.close()
+        if b" 503 " not in told or time.monotonic() > give_up:
+            raise ConnectionError(f"no WebSocket at port {port}: {told!r}")
+        time.sleep(_RETRY_SECONDS)
 
 
 def wish(kind: str, coin: str, **more: Any) -> bytes:

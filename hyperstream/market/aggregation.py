@@ -103,7 +103,7 @@ class AggregatedSide:
             insort(self.keys, bucket_key)
         bucket.size_e8 += size_e8 - old_size_e8
         bucket.order_count += count - old_count
-        bucket.protobuf_bytes = None
+        bucket.protobuf_bytes = bucket.json_bytes = None
         self.touched.add(bucket_key)
         if not bucket.order_count:
             del self.levels[bucket_key]

@@ -78,7 +78,7 @@ class BookSide:
         self._keys = None
         self.touched.clear()
         for level in self.levels.values():
-            level.protobuf_bytes = None
+            level.protobuf_bytes = level.json_bytes = None
 
     def level_at(self, price: str) -> Level | None:
         """The level at this price, however it is spelled; raises DecimalError if it is no price."""
@@ -109,7 +109,7 @@ class BookSide:
         level.size_e8 += size_e8
         self.order_count += 1
         if self._keys is not None:
-            level.protobuf_bytes = None
+            level.protobuf_bytes = level.json_bytes = None
             self.touched.add(level.key)
         if before_oid is not None:
             self._move_before(level, oid, before_oid)
@@ -141,7 +141,7 @@ class BookSide:
         resized = Order(oid, order.user, level, size_e8, order.attributes)
         level.size_e8 += size_e8 - order.size_e8
         if self._keys is not None:
-            level.protobuf_bytes = None
+            level.protobuf_bytes = level.json_bytes = None
             self.touched.add(level.key)
         if size_e8:
             level.orders[oid] = resized
@@ -164,7 +164,7 @@ class BookSide:
         level.size_e8 -= order.size_e8
         self.order_count -= 1
         if self._keys is not None:
-            level.protobuf_bytes = None
+            level.protobuf_bytes = level.json_bytes = None
             self.touched.add(level.key)
         if not queue:
             self._drop(level)

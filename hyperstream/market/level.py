@@ -14,11 +14,11 @@ class Level:
     ``key`` orders levels alike on both sides, best greatest: the price in 10^-8 units for
     bids, minus the price for asks. ``price`` is the venue's own spelling. ``orders`` is the
     queue: a dictionary keeps insertion order and finds an order by oid at once.
-    ``protobuf_bytes`` is the level as it was last encoded, None after a change; it is filled
-    by ``wire``.
+    ``protobuf_bytes`` and ``json_bytes`` are the level as it was last encoded, None after a change; they
+    are filled by ``wire``.
     """
 
-    __slots__ = ("key", "orders", "price", "protobuf_bytes", "size_e8")
+    __slots__ = ("json_bytes", "key", "orders", "price", "protobuf_bytes", "size_e8")
 
     def __init__(self, key: int, price: str) -> None:
         self.key = key
@@ -26,6 +26,7 @@ class Level:
         self.size_e8 = 0
         self.orders: dict[int, Order] = {}
         self.protobuf_bytes: bytes | None = None
+        self.json_bytes: bytes | None = None
 
     @property
     def order_count(self) -> int:
@@ -39,7 +40,7 @@ class Level:
 class Bucket:
     """Several neighbouring prices of one side, summed: a level of an aggregated book."""
 
-    __slots__ = ("key", "order_count", "price", "protobuf_bytes", "size_e8")
+    __slots__ = ("json_bytes", "key", "order_count", "price", "protobuf_bytes", "size_e8")
 
     def __init__(self, key: int, price: str) -> None:
         self.key = key
@@ -47,6 +48,7 @@ class Bucket:
         self.size_e8 = 0
         self.order_count = 0
         self.protobuf_bytes: bytes | None = None
+        self.json_bytes: bytes | None = None
 
     def __repr__(self) -> str:
         return f"<Bucket {self.price} size_e8={self.size_e8} orders={self.order_count}>"

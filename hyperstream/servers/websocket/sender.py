@@ -25,6 +25,9 @@ from hyperstream.servers.door.usage import Usage
 from hyperstream.servers.websocket.transport import Transport
 
 MAX_ANSWERS = 64
+# Sent at a turn, about. A session may have a thousand subscriptions: with a message a turn it would get
+# fifteen a second while the engine has a backlog of blocks, which it applies one a turn.
+TURN_BYTES = 65_536
 
 
 @define(eq=False)
@@ -157,13 +160,14 @@ class Sender:
         try:
             while True:
                 await transport.flush()
-                data = self._take()
-                if data is None:
+                is_shaped = usage is not None and usage.has_rate
+                data = self._take_turn(1 if is_shaped else TURN_BYTES)
+                if not data:
                     self.on_dry()
-                    data = self._controls.popleft() if self._controls else None
-                if data is None:
+                    data = self._controls.popleft() if self._controls else b""
+                if not data:
                     break
-                if usage is not None and usage.has_rate:
+                if usage is not None and is_shaped:
                     await trio.sleep(usage.send(self.now(), len(data)))
                 transport.send(data)
                 await trio.lowlevel.checkpoint()
@@ -176,6 +180,15 @@ class Sender:
                 self._is_done.set()
 
     # --- what is next ---
+
+    def _take_turn(self, most: int) -> bytes:
+        """The next messages to send together, until they are so long; empty if nothing waits."""
+        messages: list[bytes] = []
+        size = 0
+        while size < most and (message := self._take()) is not None:
+            messages.append(message)
+            size += len(message)
+        return b"".join(messages)
 
     def _take(self) -> bytes | None:
         """The next bytes to send; None if nothing waits."""

@@ -155,15 +155,22 @@ def l2_book(update: BookSnapshot) -> bytes:
     return b'{"coin":%b,"time":%d,"levels":[[%b],[%b]]}' % (
         orjson.dumps(update.name.symbol),
         update.stamp.block_time_ns // _MS,
-        b",".join([level_json(level) for level in update.bids]),
-        b",".join([level_json(level) for level in update.asks]),
+        b",".join([level.json_bytes or level_json(level) for level in update.bids]),
+        b",".join([level.json_bytes or level_json(level) for level in update.asks]),
     )
 
 
 def level_json(level: AnyLevel) -> bytes:
-    """``{"px":"84143.0","sz":"10.25923","n":36}``; the node's prices hold nothing that JSON would escape."""
-    count = len(level.orders) if type(level) is Level else level.order_count
-    return f'{{"px":"{level.price}","sz":"{format_e8(level.size_e8)}","n":{count}}}'.encode()
+    """``{"px":"84143.0","sz":"10.25923","n":36}``, made anew only when the level has changed.
+
+    The node's prices hold nothing that JSON would escape.
+    """
+    cached = level.json_bytes
+    if cached is None:
+        count = len(level.orders) if type(level) is Level else level.order_count
+        text = f'{{"px":"{level.price}","sz":"{format_e8(level.size_e8)}","n":{count}}}'
+        level.json_bytes = cached = text.encode()
+    return cached
 
 
 class BboFormat(HyperliquidFormat):

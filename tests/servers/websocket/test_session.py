@@ -290,6 +290,33 @@ async def test_those_who_keep_up_are_written_to_without_a_task(tmp_path: Path) -
 # --- one message in many frames ---
 
 
+async def test_a_session_of_many_streams_is_sent_many_messages_a_turn(tmp_path: Path) -> None:
+    """While the engine has blocks to apply, one a turn of Trio's, everybody else has that turn too."""
+    asked = [
+        subscribe(type="l2Book", coin="BTC", nLevels=levels, provenance=True) for levels in range(1, 101)
+    ]
+    turns = 0
+    async with serving(tmp_path) as served, raw_peer(served.port) as peer, trio.open_nursery() as nursery:
+        await peer.upgrade()
+
+        async def apply_blocks() -> None:
+            nonlocal turns
+            while True:
+                served.step()
+                turns += 1
+                await trio.lowlevel.checkpoint()
+
+        nursery.start_soon(apply_blocks)
+        await peer.send(b"".join(frame(TEXT, orjson.dumps(message)) for message in asked))
+        books: set[int] = set()
+        while len(books) < len(asked):
+            message = await peer.message()
+            if message["channel"] == "l2Book":
+                books.add(message["provenance"]["epoch"])
+        nursery.cancel_scope.cancel(reason="every stream has begun")
+    assert turns < len(asked) / 2
+
+
 async def test_nothing_comes_between_the_parts_of_a_snapshot(tmp_path: Path, small_buffers: None) -> None:
     """wsproto refuses another message between the frames of one: updates and answers wait for its end."""
     async with serving(tmp_path, busy=BUSY) as served, raw_peer(served.port, receive_buffer=4096) as peer:
