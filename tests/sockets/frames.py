@@ -9,6 +9,7 @@ from hashlib import sha1
 
 import trio
 import trio.testing
+from trio_websocket import ConnectionClosed
 
 from hyperstream.sockets.transport import Transport
 
@@ -92,3 +93,13 @@ async def heard(far: Far) -> list[tuple[int, bytes]]:
     """Return the frames the client has sent; there must be some."""
     with trio.fail_after(30):
         return list(unmasked(bytes(await far.receive_some())))
+
+
+async def read_all(transport: Transport) -> tuple[list[bytes], int]:
+    """Return every message until the end, and the code it ended with."""
+    messages: list[bytes] = []
+    while True:
+        try:
+            messages += await transport.receive_batch()
+        except ConnectionClosed:
+            return messages, transport.closed.code if transport.closed else 0

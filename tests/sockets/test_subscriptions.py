@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import pytest
@@ -19,21 +18,12 @@ from hyperstream.sockets import (
     Restored,
     SocketConfig,
     State,
-    StateChange,
     Subscription,
 )
 
-from .venue import ToyProtocol, Venue, Visit, obey, toy_router
+from .venue import ToyProtocol, Venue, Visit, keys, obey, silent, toy_router
 
 settle = trio.testing.wait_all_tasks_blocked
-
-
-def keys(visit: Visit, op: str) -> list[list[str]]:
-    return [command["keys"] for _, command in visit.commands if command.get("op") == op]
-
-
-async def silent(_visit: Visit, _command: dict[str, Any]) -> None:
-    """A venue that answers nothing."""
 
 
 async def test_subscribing_waits_for_the_peers_answer(
@@ -229,189 +219,6 @@ async def test_a_failing_on_gap_harms_nobody(nursery: trio.Nursery, autojump_clo
         await connection.wait_state(State.RECONNECTING)
         await connection.wait_state(State.CONNECTED)
         assert len(gaps) == 1
-
-
-# -- silence
-
-
-async def talk(visit: Visit, key: str, seconds: float, until: float = math.inf) -> None:
-    while trio.current_time() < until:
-        await trio.sleep(seconds)
-        if key in visit.subscribed:
-            await visit.publish(key)
-
-
-async def test_a_silent_subscription_is_renewed_and_the_others_are_left_alone(
-    nursery: trio.Nursery, autojump_clock: MockClock
-) -> None:
-    venue, gaps = Venue(nursery), list[Gap]()
-    async with venue.connect(toy_router([])) as connection:
-        events = connection.events()
-        await connection.subscribe(Subscription("a", max_silence_seconds=10.0, on_gap=gaps.append))
-        await connection.subscribe(Subscription("b", max_silence_seconds=10.0))
-        await connection.subscribe(Subscription("quiet by nature"))
-        nursery.start_soon(talk, venue.visit, "a", 4.0, 13.0)
-        nursery.start_soon(talk, venue.visit, "b", 4.0)
-        await trio.sleep(27)
-        assert keys(venue.visit, "unsub") == [["a"]]
-        assert gaps == [Gap(("a",), 16.0, "nothing was heard for 10.0 s", 26.0)]
-        assert connection.statistics().renewals == 1
-        assert sorted(str(key) for key in connection.active) == ["a", "b", "quiet by nature"]
-        nursery.cancel_scope.deadline = trio.current_time() + 1
-    told = [event async for event in events if isinstance(event, Restored)]
-    assert told[0] == Restored(("a",), 26.0)
-
-
-async def test_silence_can_be_watched_from_later_on(nursery: trio.Nursery, autojump_clock: MockClock) -> None:
-    async with Venue(nursery).connect(toy_router([])) as connection:
-        await connection.subscribe(Subscription("a"))
-        await trio.sleep(100)
-        connection.subscribe_nowait(Subscription("a", max_silence_seconds=120.0))
-        await trio.sleep(30)
-        assert connection.statistics().renewals == 1
-
-
-async def test_after_renewals_in_vain_the_socket_reconnects_once(
-    nursery: trio.Nursery, autojump_clock: MockClock
-) -> None:
-    venue = Venue(nursery)
-    async with venue.connect(toy_router([])) as connection:
-        events = connection.events()
-        await connection.subscribe(Subscription("a", max_silence_seconds=10.0, max_renewals=2))
-        await trio.sleep(200)
-        assert connection.statistics().connects == 2, (
-            "a subscription that is dead costs one reconnect, not many"
-        )
-        assert len(keys(venue.visits[0], "unsub")) == 2
-        assert connection.statistics().renewals > 10, "and is renewed as before"
-        await venue.visit.publish("a")
-        await trio.sleep(100)
-        assert connection.statistics().connects == 3, "once it has spoken it may cost another"
-    reasons = [event.reason async for event in events if isinstance(event, StateChange)]
-    assert "renewing 'a' did not make it speak" in reasons
-
-
-async def test_a_handler_may_say_what_was_heard(nursery: trio.Nursery, autojump_clock: MockClock) -> None:
-    venue = Venue(nursery)
-    config = SocketConfig("toy", "ws://venue.test", heartbeat=None)
-    connection: Connection
-
-    def handle(message: Any) -> None:
-        connection.heard(message["key"])
-
-    router = toy_router([])
-    router.add("a", handler=handle)
-
-    class Quiet(ToyProtocol):
-        def speaker(self, message: Any) -> None:
-            return None
-
-    connection = Connection(config, router, Quiet(), venue.opener)
-    async with connection:
-        await connection.subscribe(Subscription("a", max_silence_seconds=10.0))
-        nursery.start_soon(talk, venue.visit, "a", 4.0, 50.0)
-        await trio.sleep(50)
-        assert connection.statistics().renewals == 0
-        await trio.sleep(20)
-        assert connection.statistics().renewals == 1
-
-
-async def test_a_speaker_that_fails_is_logged_and_the_message_routed(
-    nursery: trio.Nursery, autojump_clock: MockClock
-) -> None:
-    class Failing(ToyProtocol):
-        def speaker(self, message: Any) -> None:
-            raise ValueError(message)
-
-    venue, got = Venue(nursery), list[Any]()
-    config = SocketConfig("toy", "ws://venue.test", heartbeat=None)
-    async with Connection(config, toy_router(got), Failing(), venue.opener) as connection:
-        await connection.subscribe(Subscription("a", max_silence_seconds=10.0))
-        await venue.visit.publish("a")
-        await settle()
-        assert len(got) == 1
-
-
-async def test_a_subscription_can_be_renewed_by_who_uses_it(
-    nursery: trio.Nursery, autojump_clock: MockClock
-) -> None:
-    venue, gaps = Venue(nursery), list[Gap]()
-    async with venue.connect(toy_router([])) as connection:
-        assert not connection.renew("a", "not there")
-        await connection.subscribe(Subscription("a", on_gap=gaps.append))
-        assert connection.renew("a", "sequence 7 follows 5")
-        assert not connection.renew("a", "on its way already")
-        await settle()
-        assert [command["op"] for _, command in venue.visit.commands] == ["sub", "unsub", "sub"]
-        assert [gap.reason for gap in gaps] == ["sequence 7 follows 5"]
-        assert connection.active == ("a",)
-
-
-# -- who is to blame
-
-
-async def test_a_loss_right_after_a_subscribe_names_the_suspects(
-    nursery: trio.Nursery, autojump_clock: MockClock
-) -> None:
-    venue = Venue(nursery, deadly={"btc"})
-    async with venue.connect(toy_router([])) as connection:
-        events = connection.events()
-        await connection.subscribe(Subscription("good"))
-        await trio.sleep(60)
-        connection.subscribe_nowait(Subscription("btc"), Subscription("ETH"))
-        await connection.wait_state(State.RECONNECTING)
-    (lost,) = [event async for event in events if isinstance(event, StateChange) and event.suspects]
-    assert lost.suspects == ("btc", "ETH")
-
-
-async def test_a_subscription_that_kills_the_connection_is_found_and_refused(
-    nursery: trio.Nursery, autojump_clock: MockClock
-) -> None:
-    """The venue hangs up on it without a word, as Hyperliquid does; the other fifty live on."""
-    venue = Venue(nursery, deadly={"k17"})
-    async with venue.connect(toy_router([]), refused_seconds=3600.0) as connection:
-        events = connection.events()
-        connection.subscribe_nowait(*(Subscription(f"k{n}") for n in range(50)))
-        await trio.sleep(60)
-        assert len(connection.active) == 49
-        assert len(venue.visits) <= 1 + math.ceil(math.log2(50)) + 2, "found by halving, not one by one"
-        settled = len(venue.visits)
-        await trio.sleep(1000)
-        assert len(venue.visits) == settled
-        assert len(connection.desired) == 50
-    (refusal,) = [event async for event in events if isinstance(event, Refusal)]
-    assert (refusal.key, refusal.reason) == ("k17", "the connection was lost 2 times because of it")
-
-
-async def test_who_waits_for_a_subscription_that_kills_is_told(
-    nursery: trio.Nursery, autojump_clock: MockClock
-) -> None:
-    venue = Venue(nursery, deadly={"btc"})
-    async with venue.connect(toy_router([])) as connection:
-        await connection.subscribe(Subscription("ETH"))
-        with pytest.raises(SubscriptionRefused, match="'btc' was refused: the connection was lost 2 times"):
-            await connection.subscribe(Subscription("btc"))
-        await connection.wait_state(State.CONNECTED)
-        await settle()
-        assert connection.active == ("ETH",)
-
-
-async def test_random_losses_accuse_nobody_who_was_heard_before(
-    nursery: trio.Nursery, autojump_clock: MockClock
-) -> None:
-    venue = Venue(nursery)
-    async with venue.connect(toy_router([]), reconnect=FixedDelay(0.01)) as connection:
-        events = connection.events()
-        connection.subscribe_nowait(*map(Subscription, "abc"))
-        await trio.sleep(5)
-        for _ in range(10):
-            await venue.visit.hang_up()
-            await connection.wait_state(State.RECONNECTING)
-            await connection.wait_state(State.CONNECTED)
-        await settle()
-        assert len(connection.active) == 3
-        assert connection.statistics().refusals == 0
-    assert not [event async for event in events if isinstance(event, Refusal)]
 
 
 async def test_everyone_who_waits_is_answered_when_the_connection_ends(

@@ -8,14 +8,8 @@ from functools import partial
 import pytest
 import trio
 import trio.testing
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from trio_websocket import ConnectionClosed
-from wsproto.connection import Connection, ConnectionType
-from wsproto.events import BytesMessage, CloseConnection, TextMessage
-from wsproto.utilities import LocalProtocolError
 
-from hyperstream.errors import ConnectFailed
 from hyperstream.sockets.transport import Transport
 
 from .frames import (
@@ -31,17 +25,8 @@ from .frames import (
     heard,
     open_transport,
     open_websocket,
+    read_all,
 )
-
-
-async def read_all(transport: Transport) -> tuple[list[bytes], int]:
-    """Return every message until the end, and the code it ended with."""
-    messages: list[bytes] = []
-    while True:
-        try:
-            messages += await transport.receive_batch()
-        except ConnectionClosed:
-            return messages, transport.closed.code if transport.closed else 0
 
 
 async def test_every_message_of_one_read_comes_as_one_batch() -> None:
@@ -230,161 +215,3 @@ async def test_every_frame_that_goes_out_is_counted_pongs_too() -> None:
     await transport.receive_batch()
     await transport.send_message("hello")
     assert len(sent) == 2, "the pong and the message, not the handshake"
-
-
-# -- the handshake
-
-
-async def shake(answer: bytes, *, close: bool = False) -> None:
-    transport, far, _ = open_transport()
-    await far.send_all(answer)
-    if close:
-        await far.send_eof()
-    with trio.fail_after(30):
-        await transport.shake_hands()
-
-
-HTML = b"<html>\n<body>Sign in to our hotel</body></html>"
-
-
-@pytest.mark.parametrize(
-    ("answer", "kind", "detail"),
-    [
-        (
-            b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: %d\r\n\r\n" % len(HTML) + HTML,
-            "rejected",
-            "HTTP 200 (text/html) instead of a handshake: '<html>",
-        ),
-        (b"HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n", "rejected", "HTTP 503 (no content type)"),
-        (b"HTTP/1.1 301 Moved\r\nLocation: /x\r\n\r\n", "rejected", "HTTP 301"),
-        (b"HTTP/1.1 429 Slow\r\nRetry-After: 17\r\nContent-Length: 0\r\n\r\n", "rate limited", "HTTP 429"),
-        (b"HTTP/1.1 101 Switching Protocols\r\n\r\n", "not a WebSocket", "no handshake"),
-        (
-            b"HTTP/1.1 101 X\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-            b"Sec-WebSocket-Accept: wrong\r\n\r\n",
-            "not a WebSocket",
-            "no handshake",
-        ),
-        (b"SSH-2.0-OpenSSH_9.6\r\n", "not a WebSocket", "the peer says b'SSH-2.0-"),
-        (b"\x16\x03\x01\x02\x00", "not a WebSocket", "not HTTP"),
-        (b"HTTP/1.1 200 OK\r\nX: " + b"x" * 70_000, "not a WebSocket", "longer than 65536 bytes"),
-    ],
-)
-async def test_what_is_no_handshake_says_what_it_is(answer: bytes, kind: str, detail: str) -> None:
-    with pytest.raises(ConnectFailed) as failed:
-        await shake(answer)
-    assert failed.value.kind == kind
-    assert detail in failed.value.detail
-
-
-async def test_a_peer_that_closes_before_it_answers() -> None:
-    with pytest.raises(ConnectFailed) as failed:
-        await shake(b"HTTP/1.1 10", close=True)
-    assert failed.value.kind == "closed"
-    assert "after 11 bytes" in failed.value.detail
-
-
-async def test_retry_after_is_read_from_a_429() -> None:
-    with pytest.raises(ConnectFailed) as failed:
-        await shake(b"HTTP/1.1 429 Slow\r\nRetry-After: 17\r\nContent-Length: 0\r\n\r\n")
-    assert (failed.value.status, failed.value.retry_after_seconds) == (429, 17.0)
-
-
-@given(st.binary(max_size=300))
-def test_no_answer_makes_the_handshake_raise_anything_else(answer: bytes) -> None:
-    async def main() -> None:
-        with pytest.raises(ConnectFailed):
-            await shake(answer, close=True)
-
-    trio.run(main)
-
-
-# -- any frames, any tears: the same as wsproto alone
-
-_TEXTS = st.text(max_size=40).map(str.encode)
-_FRAMES = st.one_of(
-    st.builds(lambda text: frame(TEXT, text), _TEXTS),
-    st.builds(lambda data: frame(BINARY, data), st.binary(max_size=300)),
-    st.builds(lambda data, fin: frame(CONTINUATION, data, fin=fin), st.binary(max_size=20), st.booleans()),
-    st.builds(lambda data: frame(BINARY, data, fin=False), st.binary(max_size=20)),
-    st.builds(lambda text: frame(TEXT, text, fin=False), _TEXTS),
-    st.builds(lambda data: frame(PING, data), st.binary(max_size=125)),
-    st.builds(lambda data: frame(PONG, data), st.binary(max_size=125)),
-)
-_RARE = st.one_of(
-    st.builds(lambda code: frame(CLOSE, struct.pack("!H", code)), st.integers(0, 5000)),
-    st.builds(frame, st.integers(0, 15), st.binary(max_size=130), fin=st.booleans(), bits=st.just(0x10)),
-    st.builds(frame, st.sampled_from([TEXT, PING]), st.binary(max_size=10), masked=st.just(True)),
-    st.builds(frame, st.sampled_from([PING, CLOSE]), st.binary(min_size=126, max_size=200)),
-)
-
-
-def by_wsproto(data: bytes) -> tuple[list[bytes], int]:
-    """What wsproto alone makes of bytes: the messages, and the code it ends with."""
-    connection, messages, parts = Connection(ConnectionType.CLIENT), [], b""
-    connection.receive_data(data)
-    for event in connection.events():
-        if isinstance(event, TextMessage | BytesMessage):
-            parts += event.data.encode() if isinstance(event, TextMessage) else bytes(event.data)
-            if event.message_finished:
-                messages.append(parts)
-                parts = b""
-        elif isinstance(event, CloseConnection):
-            return messages, int(event.code)
-    return messages, 1006
-
-
-@settings(max_examples=4 * settings().max_examples)
-@given(
-    st.lists(_FRAMES, max_size=12),
-    st.one_of(st.none(), _RARE),
-    st.lists(_FRAMES, max_size=3),
-    st.lists(st.integers(1, 60), min_size=1, max_size=30),
-)
-def test_any_frames_in_any_pieces_are_what_wsproto_makes_of_them(
-    before: list[bytes], rare: bytes | None, after: list[bytes], sizes: list[int]
-) -> None:
-    data = b"".join([*before, rare or b"", *after])
-
-    async def main() -> tuple[list[bytes], int]:
-        transport, far = await open_websocket()
-        pieces: list[bytes] = []
-        at = 0
-        while at < len(data):
-            size = sizes[len(pieces) % len(sizes)]
-            pieces.append(data[at : at + size])
-            at += size
-
-        async def say() -> None:
-            for piece in pieces:
-                await far.send_all(piece)
-                await trio.testing.wait_all_tasks_blocked()
-            await far.send_eof()
-
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(say)
-            messages, code = await read_all(transport)
-        return messages, code
-
-    assert trio.run(main) == by_wsproto(data)
-
-
-@given(st.binary(max_size=400))
-def test_garbage_ends_the_connection_and_nothing_else(data: bytes) -> None:
-    async def main() -> None:
-        transport, far = await open_websocket()
-        await far.send_all(data)
-        await far.send_eof()
-        with trio.fail_after(30):
-            _, code = await read_all(transport)
-        assert code in (1002, 1005, 1006, 1007, 1009) or 1000 <= code < 5000
-
-    trio.run(main)
-
-
-def test_wsproto_refuses_to_hear_more_after_the_end() -> None:
-    """What `Transport._consult` catches, so that a frame behind a goodbye is no error of ours."""
-    connection = Connection(ConnectionType.CLIENT)
-    connection.receive_data(None)
-    with pytest.raises(LocalProtocolError):
-        connection.receive_data(frame(TEXT, b"late"))

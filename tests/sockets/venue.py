@@ -198,3 +198,12 @@ class Venue:
         settings = {"heartbeat": None, "reconnect": FixedDelay(1.0), **settings}
         config = SocketConfig("toy", "ws://venue.test/ws", **settings)
         return Connection(config, router, ToyProtocol(), opener=self.opener)
+
+
+async def silent(_visit: Visit, _command: dict[str, Any]) -> None:
+    """A venue that answers nothing."""
+
+
+def keys(visit: Visit, op: str) -> list[list[str]]:
+    """The keys of each command of a kind, in the order they came in."""
+    return [command["keys"] for _, command in visit.commands if command.get("op") == op]
