@@ -111,9 +111,7 @@ class PeerConnection:
         """Let the peer read why, before the socket is closed on what it may still be sending."""
         with trio.move_on_after(FAREWELL_SECONDS):
             await self.transport.flush()
-            self.transport.end_sending()
-            while await self.transport.receive():
-                pass
+            await self.transport.hear_out()
 
     # --- requests ---
 

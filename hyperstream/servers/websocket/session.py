@@ -149,13 +149,10 @@ class Session:
         """The peer's goodbye would not be understood any more: end our side, and let it read why.
 
         RFC 6455, 7.1.7: a server that fails a connection closes it, and does not wait for the client to.
-        The socket is read on for a while, because closing it on unread bytes would destroy what we sent.
         """
         with trio.move_on_after(CLOSE_SECONDS):
             await self._sender.wait_done()
-            self.transport.end_sending()
-            while await self.transport.receive():
-                continue
+            await self.transport.hear_out()
 
     def _handle(self, event: Event, dialect: Dialect) -> None:
         """One event of the peer's; what it may not do ends the session, whatever else it sent."""

@@ -17,6 +17,8 @@ import trio
 READ_BYTES = 16_384
 # What a peer that reads nothing can make the kernel hold: enough for a slow line, not for old prices.
 SEND_BUFFER_BYTES = 131_072
+# Of what a peer still sends when we have ended: what may be under way at that moment.
+FAREWELL_BYTES = 262_144
 
 
 class Transport:
@@ -91,10 +93,17 @@ class Transport:
                 self.is_broken = True
                 raise trio.BrokenResourceError("the peer is gone") from exc
 
-    def end_sending(self) -> None:
-        """Tell the peer that nothing follows; it may still be heard."""
+    async def hear_out(self) -> None:
+        """Tell the peer that nothing follows, and wait until it hangs up, or has sent too much for that.
+
+        A socket that is closed on bytes it has not read resets the connection, and what was sent last is
+        lost with it: so the peer's are read, but not for as long as it likes. Raises BrokenResourceError.
+        """
         with suppress(OSError):
             self._socket.shutdown(socket.SHUT_WR)
+        patience = FAREWELL_BYTES
+        while patience > 0 and (data := await self._receive_raw()):
+            patience -= len(data)
 
     def close(self) -> None:
         """Close the socket at once; what is unsent is lost."""

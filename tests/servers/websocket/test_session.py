@@ -175,6 +175,22 @@ async def test_who_breaks_the_protocol_is_hung_up_on_and_need_not_hang_up_first(
         await wait_until(lambda: not served.server.sessions)
 
 
+async def test_who_never_stops_sending_is_not_heard_for_ever(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(session, "CLOSE_SECONDS", 1_000.0)
+    async with serving(tmp_path) as served, raw_peer(served.port) as peer:
+        await peer.upgrade()
+        with pytest.raises(trio.BrokenResourceError):
+            await send_for_ever(peer, frame(3) * 10_000)
+        await wait_until(lambda: not served.server.sessions)
+
+
+async def send_for_ever(peer: RawPeer, data: bytes) -> None:
+    while True:
+        await peer.send(data)
+
+
 async def test_a_peer_that_vanishes_takes_nothing_with_it(tmp_path: Path) -> None:
     async with serving(tmp_path, busy=BUSY) as served:
         async with raw_peer(served.port) as peer:
