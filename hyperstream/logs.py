@@ -1,25 +1,21 @@
 """Logs: readable lines on a terminal, JSON lines elsewhere; one place that sets them up.
 
 Modules say ``log = structlog.get_logger("hyperstream.<room>")`` and log events as short sentences
-with ``key=value`` fields. ``LogOnce`` is for causes that may repeat a thousand times a second.
+with ``key=value`` fields. For causes that may repeat a thousand times a second see ``log_once.py``.
 """
 
 import json
 import logging
 import os
 import sys
-from collections.abc import Callable, Hashable, Mapping
-from typing import Any, Final, TextIO
+from typing import Any, TextIO
 
 import orjson
 import structlog
-from attrs import define, field
-from structlog.typing import EventDict, FilteringBoundLogger, WrappedLogger
+from attrs import define
+from structlog.typing import EventDict, WrappedLogger
 
 from hyperstream.config import LogSettings
-
-REPEAT_SECONDS: Final = 60.0
-MAX_CAUSES: Final = 1_000
 
 # Priorities of syslog; journald reads them from the start of a line and shows or filters by them.
 _PRIORITIES = {"debug": 7, "info": 6, "warning": 4, "error": 3, "critical": 2}
@@ -80,61 +76,6 @@ def _leave_libraries() -> None:
     root = logging.getLogger()
     for handler in [handler for handler in root.handlers if isinstance(handler, _FromLibraries)]:
         root.removeHandler(handler)
-
-
-@define(eq=False)
-class _Repeated:
-    said_at: float
-    count: int = 0
-    unsaid: int = 0
-    fields: Mapping[str, object] = field(factory=dict)
-
-
-@define(eq=False)
-class LogOnce:
-    """Logs a cause when it first happens, then counts it and says the count at most once a minute.
-
-    ``clock`` returns seconds that never go back (``trio.current_time``). Distinct causes are bounded:
-    past ``MAX_CAUSES`` an event's further causes are counted together under the event itself.
-    """
-
-    log: FilteringBoundLogger
-    clock: Callable[[], float]
-    repeat_seconds: float = REPEAT_SECONDS
-    _seen: dict[tuple[str, Hashable], _Repeated] = field(init=False, factory=dict)
-
-    def warning(self, event: str, *, cause: Hashable = None, **fields: object) -> None:
-        """Count ``cause`` (the event itself where none is named) and log it when it is due."""
-        key = (event, cause)
-        if key not in self._seen and len(self._seen) >= MAX_CAUSES:
-            key = (event, None)
-        now = self.clock()
-        repeated = self._seen.get(key)
-        if repeated is None:
-            self._seen[key] = _Repeated(now, count=1, fields=fields)
-            self.log.warning(event, **fields)
-            return
-        repeated.count += 1
-        repeated.unsaid += 1
-        repeated.fields = fields
-        if now - repeated.said_at >= self.repeat_seconds:
-            self._say(key, repeated, now)
-
-    def flush(self) -> None:
-        """Say every count that has not been said yet: before the process ends, or now and then."""
-        now = self.clock()
-        for key, repeated in self._seen.items():
-            if repeated.unsaid:
-                self._say(key, repeated, now)
-
-    def count(self, event: str, cause: Hashable = None) -> int:
-        """Return how often a cause has happened, logged or not."""
-        repeated = self._seen.get((event, cause))
-        return repeated.count if repeated is not None else 0
-
-    def _say(self, key: tuple[str, Hashable], repeated: _Repeated, now: float) -> None:
-        times, repeated.unsaid, repeated.said_at = repeated.unsaid, 0, now
-        self.log.warning(key[0], **repeated.fields, times=times, times_in_all=repeated.count)
 
 
 @define(eq=False)

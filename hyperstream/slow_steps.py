@@ -14,7 +14,7 @@ import structlog
 import trio
 from attrs import define, field, frozen
 
-from hyperstream.logs import LogOnce
+from hyperstream.log_once import LogOnce
 
 LONG_STEP_SECONDS = 0.02
 

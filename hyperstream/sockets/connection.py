@@ -26,6 +26,8 @@ from hyperstream.errors import (
     ConnectionLost,
     SocketError,
 )
+from hyperstream.log_once import LogOnce
+from hyperstream.sockets.causes import cause_of, logger
 from hyperstream.sockets.config import SocketConfig
 from hyperstream.sockets.connecting import OpenStream, open_stream
 from hyperstream.sockets.events import (
@@ -35,7 +37,6 @@ from hyperstream.sockets.events import (
 )
 from hyperstream.sockets.ledger import Ledger
 from hyperstream.sockets.outgoing import Outgoing
-from hyperstream.sockets.pacing import Causes, cause_of, logger
 from hyperstream.sockets.protocol import Accepted, Protocol, Rejected, Subscription
 from hyperstream.sockets.record import Status, Waiter
 from hyperstream.sockets.router import Router
@@ -57,7 +58,7 @@ class Connection:
     opener: OpenStream = open_stream
     _upkeep: Upkeep = field(init=False)
     _ledger: Ledger = field(init=False)
-    _causes: Causes = field(init=False)
+    _causes: LogOnce = field(init=False)
     _ids: itertools.count[int] = field(init=False, factory=lambda: itertools.count(1))
     _nursery: AbstractAsyncContextManager[trio.Nursery] | None = field(init=False, default=None)
 
@@ -70,7 +71,7 @@ class Connection:
                 f"{type(self.protocol).__name__} builds no ping; override ping, or use WebSocket pings"
             )
         log = logger(config.name)
-        self._causes = Causes(log, trio.current_time)
+        self._causes = LogOnce(log, trio.current_time)
         self._upkeep = Upkeep(
             self.config, self.router, self.protocol, self.opener, self._new_id, log, self._causes
         )

@@ -28,7 +28,8 @@ import trio
 from attrs import define, field, frozen
 
 from hyperstream.errors import ConfigurationError
-from hyperstream.sockets.pacing import Causes, cause_of
+from hyperstream.log_once import LogOnce
+from hyperstream.sockets.causes import cause_of
 
 
 class Policy(Enum):
@@ -65,7 +66,7 @@ class Route:
     """What handles messages of some keys in order, and counts."""
 
     name: str
-    causes: Causes = field(kw_only=True)
+    causes: LogOnce = field(kw_only=True)
     received: int = field(init=False, default=0)
     handled: int = field(init=False, default=0)
     failed: int = field(init=False, default=0)

@@ -19,7 +19,8 @@ import trio
 from attrs import define, field, frozen
 
 from hyperstream.errors import ConfigurationError
-from hyperstream.sockets.pacing import Causes, cause_of, logger
+from hyperstream.log_once import LogOnce
+from hyperstream.sockets.causes import cause_of, logger
 from hyperstream.sockets.route import DirectRoute, Policy, QueuedRoute, Route, RouteStatistics
 
 Handler = Callable[[Any], object]
@@ -64,13 +65,13 @@ class Router:
     _control: Callable[[Any], bool] | None = field(init=False, default=None)
     _control_keys: frozenset[Hashable] | None = field(init=False, default=frozenset())
     _heard: Callable[[Any], None] | None = field(init=False, default=None)
-    _causes: Causes = field(init=False)
+    _causes: LogOnce = field(init=False)
     _nursery: trio.Nursery | None = field(init=False, default=None)
     _finishing: trio.Event = field(init=False, factory=trio.Event)
     _is_bound: bool = field(init=False, default=False)
 
     def __attrs_post_init__(self) -> None:
-        self._causes = Causes(logger("unbound"), monotonic)
+        self._causes = LogOnce(logger("unbound"), monotonic)
 
     def add(
         self,

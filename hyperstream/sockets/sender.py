@@ -17,9 +17,9 @@ from hyperstream.errors import ConnectionLost
 from hyperstream.sockets.config import SocketConfig
 from hyperstream.sockets.ledger import Ledger
 from hyperstream.sockets.outgoing import Bell, Outgoing
-from hyperstream.sockets.pacing import TokenBucket
 from hyperstream.sockets.statistics import Traffic
 from hyperstream.sockets.transport import Transport
+from hyperstream.token_bucket import TokenBucket
 
 
 @define(eq=False, repr=False)

@@ -15,16 +15,18 @@ from attrs import define, field, frozen
 from trio_websocket import ConnectionClosed
 
 from hyperstream.errors import CommandRefused, ConnectFailed
+from hyperstream.log_once import LogOnce
+from hyperstream.sockets.causes import cause_of
 from hyperstream.sockets.config import Endpoint, SocketConfig
 from hyperstream.sockets.failures import FailureKind
 from hyperstream.sockets.ledger import Ledger
 from hyperstream.sockets.outgoing import Bell, Outgoing
-from hyperstream.sockets.pacing import Causes, TokenBucket, cause_of
 from hyperstream.sockets.protocol import Command, Pong, Protocol, Rejected, Reply
 from hyperstream.sockets.router import Router
 from hyperstream.sockets.sender import Sender, why_closed
 from hyperstream.sockets.statistics import Traffic
 from hyperstream.sockets.transport import Transport
+from hyperstream.token_bucket import TokenBucket
 
 NORMAL = 1000
 
@@ -51,7 +53,7 @@ class Session:
     traffic: Traffic
     new_id: Callable[[], int]
     on_ready: Callable[[], None]
-    causes: Causes
+    causes: LogOnce
     max_age_at: float
     read_at: float = field(factory=trio.current_time)
     is_ready: bool = False

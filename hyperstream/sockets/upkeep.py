@@ -15,16 +15,18 @@ import trio
 from attrs import define, field
 
 from hyperstream.errors import ConnectFailed, ConnectionLost
+from hyperstream.log_once import LogOnce
+from hyperstream.sockets.causes import cause_of
 from hyperstream.sockets.config import SocketConfig
 from hyperstream.sockets.connecting import Attempt, OpenStream
 from hyperstream.sockets.events import Event, EventBoard, Gap, State, StateChange
 from hyperstream.sockets.ledger import Ledger
-from hyperstream.sockets.pacing import Causes, TokenBucket, cause_of
 from hyperstream.sockets.protocol import Protocol
 from hyperstream.sockets.record import answer
 from hyperstream.sockets.router import Router
 from hyperstream.sockets.session import Ending, Session
 from hyperstream.sockets.statistics import Traffic
+from hyperstream.token_bucket import TokenBucket
 
 
 @define(eq=False, repr=False)
@@ -37,7 +39,7 @@ class Upkeep:
     opener: OpenStream
     new_id: Callable[[], int]
     log: Any
-    causes: Causes
+    causes: LogOnce
     ledger: Ledger = field(init=False)
     state: State = field(init=False, default=State.DISCONNECTED)
     session: Session | None = field(init=False, default=None)
@@ -210,7 +212,7 @@ class Upkeep:
             self.traffic.received_bytes += session.transport.received_bytes
 
     def _count_sent(self) -> None:
-        self._bucket.take(trio.current_time())
+        self._bucket.owe(trio.current_time())
 
     def _ready(self) -> None:
         if self._stopping.is_set():

@@ -6,8 +6,8 @@ import math
 
 from attrs import define, field
 
-from hyperstream.servers.door.bucket import TokenBucket
 from hyperstream.servers.door.keys import KeyLimits
+from hyperstream.token_bucket import TokenBucket
 
 # A burst of one second's worth, but never less than a snapshot's message.
 _MIN_BURST_BYTES = 131_072

@@ -14,7 +14,7 @@ from attrs import define, frozen
 from grpclib.server import Server
 
 from hyperstream.errors import ConfigurationError
-from hyperstream.logs import LogOnce
+from hyperstream.log_once import LogOnce
 from hyperstream.servers.door.keys import KeyRing
 from hyperstream.servers.door.limits import ConnectionLimits
 from hyperstream.servers.door.listener import accept_connections

@@ -40,7 +40,7 @@ from hyperframe.frame import (
     WindowUpdateFrame,
 )
 
-from hyperstream.servers.door.bucket import TokenBucket
+from hyperstream.token_bucket import TokenBucket
 
 STREAM_WINDOW_BYTES = 65_535
 CONNECTION_WINDOW_BYTES = 262_144

@@ -20,7 +20,6 @@ from grpclib.server import Stream
 from hyperstream.hub.hub import Hub
 from hyperstream.hub.price_directory import PriceDirectory
 from hyperstream.hub.subscription import Contract, OutboxLimits
-from hyperstream.servers.door.bucket import TokenBucket
 from hyperstream.servers.grpc.codec import UnreadableRequest
 from hyperstream.servers.grpc.message_stream import charge_series
 from hyperstream.servers.grpc.price_following import PriceFollowing
@@ -28,6 +27,7 @@ from hyperstream.servers.grpc.price_instruments import describe_indicators, desc
 from hyperstream.servers.grpc.price_selections import PriceSelections, size_of
 from hyperstream.servers.grpc.requests import MAX_HEARTBEAT_SECONDS, refuse
 from hyperstream.servers.grpc.subscriber import Subscriber
+from hyperstream.token_bucket import TokenBucket
 from hyperstream.v1 import price_pb2
 from hyperstream.wire.protobuf.prices import PRICES
 

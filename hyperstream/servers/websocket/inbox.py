@@ -9,7 +9,7 @@ from wsproto.events import Message, TextMessage
 from wsproto.frame_protocol import CloseReason
 
 from hyperstream.errors import HyperstreamError
-from hyperstream.servers.door.bucket import TokenBucket
+from hyperstream.token_bucket import TokenBucket
 
 MAX_FRAGMENTS = 64
 # Messages: a client may subscribe to every market at once. Control frames and fragments: nobody needs many.

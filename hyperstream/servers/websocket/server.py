@@ -19,7 +19,7 @@ from attrs import define, field, frozen
 from hyperstream.config import NO_FILE, WebSocketSettings, require_access
 from hyperstream.hub.hub import Hub
 from hyperstream.hub.subscription import OutboxLimits
-from hyperstream.logs import LogOnce
+from hyperstream.log_once import LogOnce
 from hyperstream.servers.door.binding import bind
 from hyperstream.servers.door.certificates import Certificates
 from hyperstream.servers.door.keys import KeyRing

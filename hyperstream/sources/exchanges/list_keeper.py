@@ -9,7 +9,7 @@ import trio
 from attrs import define, field
 
 from hyperstream.errors import FormatError
-from hyperstream.sockets.pacing import Causes
+from hyperstream.log_once import LogOnce
 from hyperstream.sources.exchanges.listing import Listing
 from hyperstream.sources.exchanges.rest import LONGEST_WAIT_SECONDS, RestClient, RestError
 from hyperstream.sources.exchanges.venue import Venue
@@ -29,7 +29,7 @@ class ListKeeper:
     rest: RestClient
     on_news: Callable[[], None]
     on_late: Callable[[], None]
-    _causes: Causes = field(factory=lambda: Causes(log, trio.current_time), init=False)
+    _causes: LogOnce = field(factory=lambda: LogOnce(log, trio.current_time), init=False)
 
     async def run(self) -> None:
         """Keep the list current until cancelled."""

@@ -10,8 +10,8 @@ import trio
 from attrs import define, field
 
 from hyperstream.errors import FormatError
+from hyperstream.log_once import LogOnce
 from hyperstream.market.venue_book import BookSnapshot
-from hyperstream.sockets.pacing import Causes
 from hyperstream.sources.exchanges.rest import RestError
 from hyperstream.sources.exchanges.streams import BookStream
 
@@ -36,7 +36,7 @@ class SnapshotQueue:
     useless: int = field(default=0, init=False)
     _waiting: dict[BookStream, float] = field(factory=dict, init=False)
     _bell: trio.Event = field(factory=trio.Event, init=False)
-    _causes: Causes = field(factory=lambda: Causes(log, trio.current_time), init=False)
+    _causes: LogOnce = field(factory=lambda: LogOnce(log, trio.current_time), init=False)
 
     def ask(self, stream: BookStream, seconds: float = 0.0) -> None:
         """Have a snapshot fetched for a book, after some seconds at the earliest; once is enough."""

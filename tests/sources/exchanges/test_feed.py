@@ -9,6 +9,7 @@ import trio
 from structlog.testing import capture_logs
 from trio.testing import MockClock
 
+from hyperstream.log_once import REPEAT_SECONDS
 from hyperstream.market.venues import (
     Channel,
     FeedGap,
@@ -23,7 +24,6 @@ from hyperstream.market.venues import (
     VenueMids,
     VenueTrade,
 )
-from hyperstream.sockets.pacing import REPEAT_SECONDS
 from hyperstream.sources.exchanges.timing import FeedTiming
 from hyperstream.testing.exchanges import Garbage, How
 from tests.sources.exchanges.world import World, world
