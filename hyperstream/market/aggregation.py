@@ -54,6 +54,18 @@ class Aggregation:
         step = self.step_e8(abs(key))
         return key // step * step
 
+    def bucket_range(self, key: int) -> tuple[int, int]:
+        """The bucket of a level's key, and the first greater key that may belong to another.
+
+        Going to greater keys ask prices fall: below a power of ten they have a digit less, and a finer step.
+        """
+        step = self.step_e8(abs(key))
+        low = key // step * step
+        if key > 0:
+            return low, low + step
+        power: int = 10 ** (len(str(-key)) - 1)
+        return low, min(low + step, 1 - power)
+
 
 class AggregatedSide:
     """One side of a book in buckets, kept up by what changed underneath.
@@ -72,9 +84,24 @@ class AggregatedSide:
         self._aggregation = aggregation
         self._source = source
         self._seen: dict[int, tuple[int, int, int]] = {}  # level key -> bucket key, size_e8, order count
-        for key in source.keys:
-            self._take(key)
-        self.touched.clear()
+        self._take_all()
+
+    def _take_all(self) -> None:
+        """Bucket a side that may have thirty thousand levels; those of a bucket are neighbours."""
+        bucket, low, high = Bucket(0, ""), 0, -(2**63)
+        for key in self._source.keys:
+            level = self._source.levels[key]
+            if key >= high:
+                low, high = self._aggregation.bucket_range(key)
+                found = self.levels.get(low)
+                if found is None:
+                    found = self.levels[low] = Bucket(low, format_e8(abs(low)))
+                    self.keys.append(low)
+                bucket = found
+            size_e8, count = level.size_e8, len(level.orders)
+            self._seen[key] = low, size_e8, count
+            bucket.size_e8 += size_e8
+            bucket.order_count += count
 
     def follow(self) -> None:
         """Bring the buckets up to the levels touched since the last call."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 import pytest
@@ -10,11 +11,13 @@ from hypothesis import strategies as st
 
 from hyperstream.market.aggregation import AggregatedSide, Aggregation
 from hyperstream.market.book import Book
+from hyperstream.market.decimals import format_e8
 from hyperstream.wire.diffs import Applied
 
 from .flows import blocks
 from .test_book import applier_for
 
+USER = "0x" + "1" * 40
 AGGREGATIONS = [
     Aggregation(2),
     Aggregation(3),
@@ -99,3 +102,23 @@ def test_a_followed_side_equals_one_made_anew(
 
 def state(side: AggregatedSide) -> dict[int, tuple[str, int, int]]:
     return {key: (bucket.price, bucket.size_e8, bucket.order_count) for key, bucket in side.levels.items()}
+
+
+NEAR_POWERS = st.builds(
+    lambda power, offset: max(1, 10**power + offset), st.integers(0, 14), st.integers(-2_000, 2_000)
+)
+
+
+@given(st.sets(NEAR_POWERS | st.integers(1, 10**14), max_size=60), st.sampled_from(AGGREGATIONS))
+def test_a_side_made_at_once_has_each_price_in_its_own_bucket(
+    prices: set[int], aggregation: Aggregation
+) -> None:
+    book = Book("BTC")
+    for side in book.sides():
+        for oid, price in enumerate(sorted(prices)):
+            side.add(oid, USER, format_e8(price), 10**8, None)
+        made = AggregatedSide(side, aggregation)
+        counts = Counter(aggregation.bucket_key(side.sign * price) for price in prices)
+        assert {key: bucket.order_count for key, bucket in made.levels.items()} == counts
+        assert all(bucket.size_e8 == bucket.order_count * 10**8 for bucket in made.levels.values())
+        assert made.keys == sorted(counts)
