@@ -20,11 +20,10 @@ import trio
 from attrs import define
 
 from hyperstream.testing import meta, snapshot
+from hyperstream.testing.http import Answer, HttpConnection, Question
 
 if TYPE_CHECKING:
     from hyperstream.testing.node import FakeNode
-
-MAX_REQUEST_BYTES = 1 << 20
 
 
 @define(eq=False)
@@ -72,7 +71,7 @@ class _Session:
         self._node = node
         self._faults = node.info_faults
         self._stream = stream
-        self._http = h11.Connection(h11.SERVER)
+        self._http = HttpConnection(stream)
 
     async def run(self) -> None:
         if self._faults.reset:
@@ -82,35 +81,12 @@ class _Session:
             return
         try:
             async with self._stream:
-                while await self._exchange_one():
-                    self._http.start_next_cycle()
+                while (question := await self._http.next_question()) is not None:
+                    await self._answer(question)
         except (trio.BrokenResourceError, h11.ProtocolError):
             await trio.lowlevel.checkpoint()  # the peer broke off or does not speak HTTP
 
-    async def _exchange_one(self) -> bool:
-        """Answer one request; False when the connection is over."""
-        request, body = None, b""
-        while True:
-            event = self._http.next_event()
-            if event is h11.NEED_DATA:
-                self._http.receive_data(await self._stream.receive_some(65_536))
-            elif isinstance(event, h11.Request):
-                request = event
-            elif isinstance(event, h11.Data):
-                body += event.data
-                if len(body) > MAX_REQUEST_BYTES:
-                    await self._reply(413, "too large")
-                    return False
-            elif isinstance(event, h11.EndOfMessage):
-                break
-            else:
-                await trio.lowlevel.checkpoint()
-                return False
-        assert request is not None
-        await self._answer(request, body)
-        return self._http.our_state is h11.DONE and self._http.their_state is h11.DONE
-
-    async def _answer(self, request: h11.Request, body: bytes) -> None:
+    async def _answer(self, asked: Question) -> None:
         faults = self._faults
         faults.requests += 1
         if faults.hang:
@@ -121,14 +97,14 @@ class _Session:
             faults.errors -= 1
             await self._reply(500, "Internal Server Error")
             return
-        if request.target.partition(b"?")[0] != b"/info":
+        if asked.path != "/info":
             await self._reply(404, "")
             return
-        if request.method != b"POST":
+        if asked.method != "POST":
             await self._reply(405, "")
             return
         try:
-            question = orjson.loads(body)
+            question = orjson.loads(asked.body)
             if question["type"] == "fileSnapshot":
                 await self._file_snapshot(question)
                 return
@@ -138,7 +114,7 @@ class _Session:
         if answer is None:
             await self._reply(422, "Failed to deserialize the JSON body into the target type")
         else:
-            await self._reply(200, orjson.dumps(answer))
+            await self._http.reply(Answer.json(answer))
 
     async def _file_snapshot(self, question: dict[str, Any]) -> None:
         faults = self._faults
@@ -165,8 +141,8 @@ class _Session:
             except OSError as exc:
                 await self._reply(500, f"cannot write {question['outPath']}: {exc.strerror}")
                 return
-        if self._http.our_state is not h11.DONE:
-            await self._reply(200, b"null")
+        if not self._http.has_answered:
+            await self._http.reply(Answer.json(None))
         await trio.lowlevel.checkpoint()
 
     async def _write_in_place(self, path: Path, slices: Iterable[bytes]) -> None:
@@ -181,7 +157,7 @@ class _Session:
             for index, piece in enumerate(slices):
                 if index == half:
                     if faults.replies_early:
-                        await self._reply(200, b"null")
+                        await self._http.reply(Answer.json(None))
                     await trio.sleep(faults.half_written_seconds)
                 os.write(descriptor, piece)
                 await trio.lowlevel.checkpoint()
@@ -189,11 +165,5 @@ class _Session:
             os.close(descriptor)
         await trio.lowlevel.checkpoint()
 
-    async def _reply(self, status: int, body: str | bytes) -> None:
-        kind = b"text/plain; charset=utf-8" if isinstance(body, str) else b"application/json"
-        content = body.encode() if isinstance(body, str) else body
-        headers = [(b"content-type", kind), (b"content-length", str(len(content)).encode())]
-        out = self._http.send(h11.Response(status_code=status, headers=headers)) or b""
-        out += self._http.send(h11.Data(data=content)) or b""
-        out += self._http.send(h11.EndOfMessage()) or b""
-        await self._stream.send_all(out)
+    async def _reply(self, status: int, text: str) -> None:
+        await self._http.reply(Answer.text(text, status))

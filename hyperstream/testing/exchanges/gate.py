@@ -9,19 +9,18 @@ from typing import TYPE_CHECKING
 
 import h11
 import trio
-from attrs import define, field
+from attrs import define
 from wsproto import ConnectionType, WSConnection
 from wsproto.events import AcceptConnection, Request
 from wsproto.extensions import Extension, PerMessageDeflate
 from wsproto.utilities import LocalProtocolError, RemoteProtocolError
 
 from hyperstream.testing.exchanges.outbox import drop, reset
-from hyperstream.testing.exchanges.rest import Answer, Question
+from hyperstream.testing.http import Answer, HttpConnection, Question
 
 if TYPE_CHECKING:
     from hyperstream.testing.exchanges.venue import FakeVenue
 
-MAX_BODY_BYTES = 1 << 20
 HANDSHAKE_SECONDS = 10.0
 IDLE_SECONDS = 120.0
 DROP_SECONDS = 1.0
@@ -38,7 +37,7 @@ async def admit(venue: "FakeVenue", stream: trio.abc.Stream, peer: str, tls: ssl
             stream = trio.SSLStream(stream, tls, server_side=True, https_compatible=True)
             with trio.fail_after(HANDSHAKE_SECONDS):
                 await stream.do_handshake()
-        await _Connection(venue, stream, peer).run()
+        await _Connection(venue, HttpConnection(stream, peer)).run()
     except (trio.BrokenResourceError, trio.ClosedResourceError, trio.TooSlowError, h11.ProtocolError):
         venue.statistics.broken_connections += 1
     finally:
@@ -49,48 +48,18 @@ async def admit(venue: "FakeVenue", stream: trio.abc.Stream, peer: str, tls: ssl
 @define(eq=False)
 class _Connection:
     venue: "FakeVenue"
-    stream: trio.abc.Stream
-    peer: str
-    _http: h11.Connection = field(factory=lambda: h11.Connection(h11.SERVER), init=False)
+    http: HttpConnection
 
     async def run(self) -> None:
         while True:
-            question = await self._next_question()
+            with trio.fail_after(IDLE_SECONDS):
+                question = await self.http.next_question()
             if question is None:
                 return
             if "websocket" in question.headers.get("upgrade", "").lower():
                 await self._upgrade(question)
                 return
-            await self._reply(await self._answer(question))
-            if self._http.our_state is not h11.DONE or self._http.their_state is not h11.DONE:
-                return
-            self._http.start_next_cycle()
-
-    async def _next_question(self) -> Question | None:
-        """Read a request; None when the client is through."""
-        request, body = None, b""
-        with trio.fail_after(IDLE_SECONDS):
-            while True:
-                event = self._http.next_event()
-                if event is h11.NEED_DATA:
-                    self._http.receive_data(bytes(await self.stream.receive_some(65_536)))
-                elif isinstance(event, h11.Request):
-                    request = event
-                    if any(name == b"upgrade" for name, _ in event.headers):
-                        break
-                elif isinstance(event, h11.Data):
-                    body += event.data
-                    if len(body) > MAX_BODY_BYTES:
-                        await self._reply(Answer.text("too large", 413))
-                        return None
-                elif isinstance(event, h11.EndOfMessage):
-                    break
-                else:
-                    return None
-        assert request is not None
-        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in request.headers}
-        target = request.target.decode("latin-1")
-        return Question.of(request.method.decode(), target, headers, self.peer, body)
+            await self.http.reply(await self._answer(question))
 
     async def _answer(self, question: Question) -> Answer:
         self.venue.statistics.requests += 1
@@ -100,17 +69,6 @@ class _Connection:
             await trio.sleep(seconds)
         return answer
 
-    async def _reply(self, answer: Answer) -> None:
-        headers = [
-            (b"content-type", answer.content_type.encode()),
-            (b"content-length", str(len(answer.body)).encode()),
-            *answer.headers,
-        ]
-        out = self._http.send(h11.Response(status_code=answer.status, headers=headers)) or b""
-        out += self._http.send(h11.Data(data=answer.body)) or b""
-        out += self._http.send(h11.EndOfMessage()) or b""
-        await self.stream.send_all(out)
-
     async def _upgrade(self, question: Question) -> None:
         venue = self.venue
         seconds = venue.trouble.handshake_delay_seconds()
@@ -119,7 +77,7 @@ class _Connection:
         found = venue.trouble.handshake_answer() or venue.open_session(question)
         if isinstance(found, Answer):
             venue.statistics.refused_handshakes += 1
-            await self._reply(found)
+            await self.http.reply(found)
             return
         websocket = WSConnection(ConnectionType.SERVER)
         try:
@@ -139,13 +97,13 @@ class _Connection:
                 ]
             out = websocket.send(AcceptConnection(extensions=extensions))
         except (RemoteProtocolError, LocalProtocolError):
-            await self._reply(Answer.text("not a WebSocket handshake", 400))
+            await self.http.reply(Answer.text("not a WebSocket handshake", 400))
             return
         session = venue.begin(
-            found, self.stream, question, websocket, compresses=b"permessage-deflate" in out
+            found, self.http.stream, question, websocket, compresses=b"permessage-deflate" in out
         )
         session.outbox.put(out)  # whoever has read it finds the session there
         try:
-            await session.run(self._http.trailing_data[0])
+            await session.run(self.http.trailing)
         finally:
             venue.sessions.remove(session)

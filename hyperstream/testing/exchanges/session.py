@@ -20,7 +20,7 @@ from wsproto.utilities import LocalProtocolError, RemoteProtocolError
 from hyperstream.testing.exchanges.board import Emission, Topic
 from hyperstream.testing.exchanges.frames import text_frame
 from hyperstream.testing.exchanges.outbox import Ending, How, Outbox
-from hyperstream.testing.exchanges.rest import Question
+from hyperstream.testing.http import Question
 
 if TYPE_CHECKING:
     from hyperstream.testing.exchanges.venue import FakeVenue

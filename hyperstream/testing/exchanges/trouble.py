@@ -17,9 +17,9 @@ from attrs import define, field, frozen
 from hyperstream.errors import ConfigurationError
 from hyperstream.testing.exchanges.garbage import Garbage, garbage_frame
 from hyperstream.testing.exchanges.outbox import How
-from hyperstream.testing.exchanges.rest import Answer
 from hyperstream.testing.exchanges.strikes import STRIKES
 from hyperstream.testing.exchanges.trouble_rates import TroubleRates
+from hyperstream.testing.http import Answer
 
 if TYPE_CHECKING:
     from hyperstream.testing.exchanges.session import Session

@@ -28,10 +28,10 @@ from hyperstream.testing.exchanges.board import Board
 from hyperstream.testing.exchanges.certificate import bad_certificate
 from hyperstream.testing.exchanges.flow import Activity, MarketFlow, UpdateIds
 from hyperstream.testing.exchanges.instruments import Instrument
-from hyperstream.testing.exchanges.rest import Answer, Question
 from hyperstream.testing.exchanges.session import Session
 from hyperstream.testing.exchanges.trouble import Trouble
 from hyperstream.testing.exchanges.trouble_rates import NONE, TroubleRates
+from hyperstream.testing.http import Answer, Question
 
 START_MS = 1_790_000_000_000  # 2026-09-21 14:13:20 UTC
 DEFAULT_RATE = 50.0

@@ -14,10 +14,10 @@ from hyperstream.testing.exchanges.binance.streams import MARKET, PUBLIC, SPOT, 
 from hyperstream.testing.exchanges.board import Topic
 from hyperstream.testing.exchanges.flow import Activity, UpdateIds
 from hyperstream.testing.exchanges.instruments import DEFAULT_SYMBOLS, each_once, usdt_instrument
-from hyperstream.testing.exchanges.rest import Answer, Question
 from hyperstream.testing.exchanges.trouble_rates import NONE, TroubleRates
 from hyperstream.testing.exchanges.truth import TrueMarket
 from hyperstream.testing.exchanges.venue import START_MS, FakeVenue, OpenSession, Urls
+from hyperstream.testing.http import Answer, Question
 
 FUTURES = "futures"
 _UNITS = {"MILLISECOND": 1, "MICROSECOND": 1_000, "millisecond": 1, "microsecond": 1_000}

@@ -5,7 +5,7 @@ import math
 from attrs import define, field, frozen
 
 from hyperstream.testing.exchanges.quotas import Windows
-from hyperstream.testing.exchanges.rest import Answer
+from hyperstream.testing.http import Answer
 
 
 @frozen(kw_only=True)

@@ -8,8 +8,8 @@ import orjson
 from hyperstream.testing.exchanges.bars import INTERVALS_MS, Bar
 from hyperstream.testing.exchanges.binance.streams import Product
 from hyperstream.testing.exchanges.flow import MarketFlow
-from hyperstream.testing.exchanges.rest import Answer, Question
 from hyperstream.testing.exchanges.truth import spell_value, spelled
+from hyperstream.testing.http import Answer, Question
 
 if TYPE_CHECKING:
     from hyperstream.testing.exchanges.binance.exchange import FakeBinance

@@ -23,10 +23,10 @@ from hyperstream.testing.exchanges.bybit.windows import Window
 from hyperstream.testing.exchanges.flow import Activity, MarketFlow, UpdateIds
 from hyperstream.testing.exchanges.instruments import DEFAULT_SYMBOLS, each_once, usdt_instrument
 from hyperstream.testing.exchanges.quotas import Windows
-from hyperstream.testing.exchanges.rest import Answer, Question
 from hyperstream.testing.exchanges.trouble_rates import NONE, TroubleRates
 from hyperstream.testing.exchanges.truth import TrueMarket
 from hyperstream.testing.exchanges.venue import START_MS, FakeVenue, OpenSession, Urls
+from hyperstream.testing.http import Answer, Question
 
 DEPTH_MS = {1: 10, 50: 20, 200: 100, 1_000: 200}
 _TICKER_MS = {LINEAR: 100, SPOT: 50}

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 from hyperstream.testing.exchanges.bybit import payloads
 from hyperstream.testing.exchanges.bybit.payloads import LINEAR
 from hyperstream.testing.exchanges.flow import MarketFlow
-from hyperstream.testing.exchanges.rest import Answer, Question
 from hyperstream.testing.exchanges.truth import spell_value, spelled
+from hyperstream.testing.http import Answer, Question
 
 if TYPE_CHECKING:
     from hyperstream.testing.exchanges.bybit.exchange import FakeBybit

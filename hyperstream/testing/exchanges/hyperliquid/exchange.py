@@ -21,10 +21,10 @@ from hyperstream.testing.exchanges.hyperliquid.topics import (
 )
 from hyperstream.testing.exchanges.instruments import each_once, hyperliquid_instrument
 from hyperstream.testing.exchanges.quotas import Windows
-from hyperstream.testing.exchanges.rest import Answer, Question
 from hyperstream.testing.exchanges.trouble_rates import NONE, TroubleRates
 from hyperstream.testing.exchanges.truth import TrueMarket
 from hyperstream.testing.exchanges.venue import START_MS, FakeVenue, OpenSession, Urls
+from hyperstream.testing.http import Answer, Question
 from hyperstream.testing.listings import SPOT, MarketSpec, market_spec
 
 DEFAULT_COINS = ("BTC", "ETH", "SOL", "@107")
