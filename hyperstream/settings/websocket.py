@@ -45,7 +45,7 @@ class WebSocketSettings:
         ),
     )
     max_subscriber_queue_messages: int = field(
-        default=1000,
+        default=1024,
         metadata=about(
             Number(1, 1_000_000, is_whole=True),
             "How many messages may wait for one slow subscriber before its delivery contract acts.",
