@@ -7,11 +7,12 @@ CLIENTS := .venv-clients
 CLIENTS_STAMP := $(CLIENTS)/.installed
 JOBS   ?= 2
 
-# flake8-async's rules against mistakes; its 900s are matters of taste. ASYNC114 and ASYNC113 want to
-# know which functions are started; ASYNC127 would have httpx replaced by a fork; ASYNC128 does not
-# see that a function hands its task_status on.
-ASYNC_RULES := --select ASYNC1,ASYNC2,ASYNC3 --extend-ignore ASYNC127,ASYNC128 --exclude hyperstream/v1 \
-               --startable-in-context-manager run,obey_signals,_run_daemon,_serve
+# flake8-async's rules against mistakes; its 900s are matters of taste. ASYNC113 wants to know which
+# functions are started, and ASYNC114 that all of them are named, but takes every method named run for
+# the one that is; ASYNC127 would have httpx replaced by a fork; ASYNC128 does not see that a function
+# hands its task_status on.
+ASYNC_RULES := --select ASYNC1,ASYNC2,ASYNC3 --extend-ignore ASYNC114,ASYNC127,ASYNC128 \
+               --exclude hyperstream/v1 --startable-in-context-manager obey_signals,_run_daemon,_serve
 
 .PHONY: help demo test clients check format bench soak proto lock clean
 .DEFAULT_GOAL := help

@@ -7,7 +7,6 @@ from collections.abc import Callable
 from typing import Any
 
 import orjson
-import trio
 from attrs import define, field
 
 from hyperstream.config import WebSocketSettings
@@ -63,8 +62,7 @@ class Content:
 
     async def run(self) -> None:
         """Tell what is told by the clock, until cancelled."""
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(self._mids.run, name="mid prices")
+        await self._mids.run()
 
     def answer_info(self, body: bytes) -> bytes:
         """The JSON that answers an info request. Raises HttpRefusal."""
