@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
+import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hyperstream.hub.topic import Topic
+from hyperstream.hub.subscription import Contract
+from hyperstream.hub.topic import Topic, WireFormat
+from hyperstream.market.book import ADDED as ADDED_ENTRY
+from hyperstream.market.updates import GapNote, NoticeNote, OrdersDelta, Update
 from hyperstream.v1 import orderbook_pb2
 from hyperstream.wire.node_blocks import NodeItem
 from tests.market.flows import Event, blocks
@@ -16,7 +20,7 @@ from tests.market.naive import NaiveBook
 
 from .handmade import change, diffs, new, remove, status, statuses, update
 from .rebuilt import RebuiltOrders, kinds
-from .world import SECOND_NS, WITH_STATUSES, Follower, World, open_market
+from .world import PLENTY, SECOND_NS, WITH_STATUSES, Follower, World, open_market
 
 ADDED = orderbook_pb2.ORDER_CHANGE_KIND_ADDED
 UPDATED = orderbook_pb2.ORDER_CHANGE_KIND_UPDATED
@@ -360,3 +364,87 @@ def test_a_diff_that_is_not_as_documented_does_not_stop_the_others(world: World,
     events = follower.take()
     assert kinds(events) == ["gap", "delta"]
     assert changes_of(events[1]) == [(ADDED, 9, True)]
+
+
+# --- what the node said of orders, passed on as it is ---
+
+
+class Passed(WireFormat):
+    """Passes on the statuses."""
+
+    def encode(self, update: Update) -> bytes:
+        if type(update) is not OrdersDelta:
+            return b""
+        told = [(event["order"]["oid"], event["status"]) for event in map(orjson.loads, update.events)]
+        entries = [(kind, order.oid) for kind, order, _ in update.entries]
+        return orjson.dumps([update.stamp.height, told, entries])
+
+    def gap(self, note: GapNote) -> bytes:
+        return b""
+
+    def notice(self, note: NoticeNote) -> bytes:
+        return b""
+
+    def merged(self, frame: bytes, count: int) -> bytes:
+        return frame
+
+
+PASSED = Passed()
+
+
+class PassedOn:
+    """What a follower of statuses is told: height, oids and statuses, changes of the book."""
+
+    def __init__(self, world: World, symbol: str = "BTC") -> None:
+        market = world.engine.market(symbol)
+        assert market is not None
+        topic = market.orders_stream(PASSED, passes_statuses=True)
+        self.hub = world.hub
+        self.subscription = world.hub.subscribe(Contract.LOSSLESS, PASSED, lambda: None, PLENTY)
+        self.subscription.attach(topic, None)
+        self.take()
+
+    def take(self) -> list[Any]:
+        self.hub.flush()
+        taken = []
+        while (message := self.subscription.take()) is not None:
+            taken += [orjson.loads(message)] if message else []
+        return taken
+
+
+REJECTED = "perpMarginRejected"
+
+
+@pytest.mark.parametrize("is_early", [True, False])
+def test_every_status_of_a_market_is_passed_on_with_its_block(
+    world: World, follower: Follower, is_early: bool
+) -> None:
+    passed_on = PassedOn(world)
+    told = statuses(1, status(1), status(2, REJECTED), status(3, symbol="ETH"))
+    items: list[NodeItem] = [told, diffs(1, new(1))]
+    world.apply(*(items if is_early else reversed(items)))
+    assert passed_on.take() == [[1, [[1, "open"], [2, REJECTED]], [[ADDED_ENTRY, 1]]]]
+    assert kinds(follower.take()) == ["delta"]
+
+
+@pytest.mark.parametrize("is_early", [True, False])
+def test_statuses_are_passed_on_of_a_block_that_did_not_change_the_book(
+    world: World, follower: Follower, is_early: bool
+) -> None:
+    passed_on = PassedOn(world)
+    told = statuses(1, status(2, REJECTED))
+    items: list[NodeItem] = [told, diffs(1, new(7, symbol="ETH"))]
+    world.apply(*(items if is_early else reversed(items)))
+    assert passed_on.take() == [[1, [[2, REJECTED]], []]]
+    assert follower.take() == []
+
+
+def test_statuses_that_come_after_the_patience_are_passed_on_alone(world: World, follower: Follower) -> None:
+    passed_on = PassedOn(world)
+    world.apply(diffs(1, new(1)))
+    world.time_ns += 60 * SECOND_NS
+    world.give_up_waiting()
+    assert passed_on.take() == [[1, [], [[ADDED_ENTRY, 1]]]]
+    world.apply(statuses(1, status(1)))
+    assert passed_on.take() == [[1, [[1, "open"]], []]]
+    assert kinds(follower.take()) == ["delta", "delta"]

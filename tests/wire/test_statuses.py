@@ -16,6 +16,7 @@ from hyperstream.wire.statuses import (
     joined_lines,
     leaving_statuses,
     opening_statuses,
+    statuses_of,
 )
 
 TIME = "2026-05-05T17:39:13.024084407"
@@ -96,6 +97,24 @@ def test_leaving_statuses_are_those_a_json_reading_finds(each: list[dict[str, An
     gone = {"filled", "canceled", "marginCanceled", "selfTradeCanceled", "scheduledCancel"}
     expected = {event["order"]["oid"]: event["status"] for event in each if event["status"] in gone}
     assert leaving_statuses(line(each)) == expected
+
+
+@given(
+    events,
+    st.lists(st.sampled_from(["BTC", "ETH", "@107", "xyz:XYZ100", 'odd"name']), unique=True),
+    st.data(),
+)
+def test_the_statuses_of_some_markets_are_those_a_json_reading_finds(
+    each: list[dict[str, Any]], symbols: list[str], data: st.DataObject
+) -> None:
+    coins = st.sampled_from(["BTC", "ETH", "@107", "xyz:XYZ100", 'odd"name', "BTCX"])
+    each = [event | {"order": event["order"] | {"coin": data.draw(coins)}} for event in each]
+    expected: dict[str, list[dict[str, Any]]] = {}
+    for event in each:
+        if event["order"]["coin"] in symbols:
+            expected.setdefault(event["order"]["coin"], []).append(event)
+    found = statuses_of(line(each), symbols)
+    assert {coin: [orjson.loads(text) for text in texts] for coin, texts in found.items()} == expected
 
 
 @given(st.lists(events, min_size=1, max_size=6))

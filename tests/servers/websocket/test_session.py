@@ -369,6 +369,22 @@ async def test_unsubscribing_in_the_middle_of_a_snapshot_lets_it_end(
         assert not session._sender.subscriptions
 
 
+async def test_who_reads_a_snapshot_when_its_book_is_replaced_is_asked_to_subscribe_again(
+    tmp_path: Path, small_buffers: None
+) -> None:
+    """A message cannot be taken back: the connection ends, and the client begins anew."""
+    async with serving(tmp_path, busy=BUSY) as served, raw_peer(served.port, receive_buffer=4096) as peer:
+        await peer.upgrade()
+        await peer.send(frame(TEXT, orjson.dumps(subscribe(type="l4Book", coin="BTC"))))
+        await stuck(served, peer)
+        market = served.engine.market("BTC")
+        assert market is not None
+        market.replace_book(market.book, "a test")
+        code, reason = await peer.closed()
+        assert code == 1013
+        assert reason == "the book was replaced while its snapshot was sent; subscribe again"
+
+
 # --- the end of the daemon ---
 
 

@@ -1,4 +1,4 @@
-"""l4Book as the public order_book_server sends it: one snapshot in whatever parts, then what blocks change."""
+"""l4Book as the public order_book_server sends it: one snapshot in whatever parts, then changes."""
 
 from __future__ import annotations
 
