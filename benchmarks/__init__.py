@@ -12,6 +12,7 @@
     storm        a thousand subscribers in the same second, each wanting everything
     memory       bytes per resting order, per market, per subscriber
     startup      a snapshot of 400,000 orders to books that can be used
+    session      one WebSocket session that follows every market
     collector    pauses of Python's garbage collector with full books
 
 ``docs/performance.md`` says how to read the figures and what they were.

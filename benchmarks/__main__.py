@@ -20,6 +20,8 @@ BENCHMARKS = (
     "startup",
     "collector",
     "attacks",
+    "session",
+    "attacks_websocket",
 )
 
 

@@ -34,6 +34,8 @@ TINY = {
     "fanout": ("--subscribers", "3", "--seconds", "0.2", "--rounds", "1"),
     "storm": (*SMALL, "--subscribers", "4", "--resting-orders", "800", "--quiet-seconds", "0.2"),
     "attacks": ("PING", "--seconds", "0.5", "--subscribers", "1"),
+    "session": (*SMALL, "--seconds", "0.4", "--warm-up-seconds", "0.2"),
+    "attacks_websocket": ("deflate bombs", "--seconds", "0.5", "--sessions", "1"),
 }
 
 
