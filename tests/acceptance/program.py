@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any, Self
 
-PATIENCE_SECONDS = 30.0
+PATIENCE_SECONDS = 60.0
 VENUES = ("BINANCE", "BINANCE_FUTURES", "HYPERLIQUID", "BYBIT")
 
 

@@ -15,6 +15,7 @@ from benchmarks.measure import percentile
 from hyperstream.v1 import orderbook_pb2
 
 ROOT = Path(__file__).resolve().parents[2]
+GUARD_SECONDS = 400  # a loaded machine takes a minute for what takes five seconds alone
 SMALL = ("--markets", "8", "--load", "quiet")
 TINY = {
     "ingest": (*SMALL, "--blocks", "2", "--rounds", "1"),
@@ -43,7 +44,9 @@ def run(name: str, recordings: Path, *arguments: str) -> list[dict[str, Any]]:
     """Run a benchmark with --json; return its lines."""
     environment = {**os.environ, "HYPERSTREAM_DATA": str(recordings)}
     command = [sys.executable, "-m", f"benchmarks.{name}", "--json", *arguments]
-    result = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, check=False, timeout=110)
+    result = subprocess.run(
+        command, cwd=ROOT, env=environment, capture_output=True, check=False, timeout=GUARD_SECONDS
+    )
     assert result.returncode == 0, result.stderr.decode()
     return [orjson.loads(line) for line in result.stdout.splitlines()]
 
