@@ -15,7 +15,6 @@ Taking the messages out of the outboxes, which the server does, is measured on i
 
 import gc
 from collections.abc import Iterator
-from typing import Any
 
 import click
 from attrs import define, evolve, field, frozen
@@ -32,6 +31,7 @@ from hyperstream.hub.topic import Topic
 from hyperstream.market.decimals import format_e8
 from hyperstream.sources.node.blocks import make_reader
 from hyperstream.testing import PRESETS
+from hyperstream.wire.diff_lines import REMOVE, Change, Diff, New, Resized
 from hyperstream.wire.node_blocks import DiffBlock, Position
 from hyperstream.wire.protobuf.formats import BBO, ORDERBOOK
 
@@ -153,37 +153,31 @@ def measure_kinds(material: Material, diffs: int, rounds: int) -> dict[str, floa
     seconds: dict[str, float] = {}
     height = material.height
     for turn in range(rounds):
-        for kind, events in _events_by_kind(engine, diffs, first_oid=(turn + 1) * 10**13).items():
+        for kind, changes in _changes_by_kind(engine, diffs, first_oid=(turn + 1) * 10**13).items():
             height += 1
             clock = CpuClock()
-            block = DiffBlock(height, 0, 0, 0, Position(height, "", 0), events)
+            block = DiffBlock(height, 0, 0, 0, Position(height, "", 0), changes)
             with clock:
                 engine.apply(block)
-            seconds[kind] = min(seconds.get(kind, float("inf")), clock.seconds / len(events))
+            seconds[kind] = min(seconds.get(kind, float("inf")), clock.seconds / len(changes))
     if engine.counts:
         raise click.ClickException(f"the diffs did not apply cleanly: {engine.counts}")
     gc.unfreeze()
     return seconds
 
 
-def _events_by_kind(engine: Engine, diffs: int, first_oid: int) -> dict[str, list[dict[str, Any]]]:
+def _changes_by_kind(engine: Engine, diffs: int, first_oid: int) -> dict[str, list[Diff]]:
     """Diffs that add orders to existing levels of all markets in turn, halve them, take them out."""
     places = list(_places(engine))
     new, update, remove = [], [], []
     for index in range(diffs):
         symbol, letter, price = places[index % len(places)]
         size_e8 = 10_000_000 + 100_000 * (index % 500)
-        head = {
-            "user": f"0x{index % 4000:040x}",
-            "oid": first_oid + index,
-            "coin": symbol,
-            "side": letter,
-            "px": price,
-        }
+        head = (f"0x{index % 4000:040x}", first_oid + index, symbol, price)
         whole, half = format_e8(size_e8), format_e8(size_e8 // 2)
-        new.append({**head, "raw_book_diff": {"new": {"sz": whole}}})
-        update.append({**head, "raw_book_diff": {"update": {"origSz": whole, "newSz": half}}})
-        remove.append({**head, "raw_book_diff": "remove"})
+        new.append(Diff(*head, Change(new=New(whole)), letter))
+        update.append(Diff(*head, Change(update=Resized(whole, half)), letter))
+        remove.append(Diff(*head, REMOVE, letter))
     return {"new": new, "update": update, "remove": remove}
 
 
@@ -234,7 +228,7 @@ def main(load_name: str, markets: int, blocks: int, rounds: int, as_json: bool) 
     report = Report("apply", as_json)
     material = fake_material("by_block", PRESETS[load_name], markets, blocks)
     parsed = diff_blocks(material)
-    diffs = sum(len(block.events) for block in parsed)
+    diffs = sum(len(block.diffs) for block in parsed)
     kinds = measure_kinds(material, max(1, diffs // blocks), rounds * 5)
     scenarios = [Scenario(), *(Scenario(call, count) for call in CALLS for count in (0, *SUBSCRIBERS))]
     costs = {scenario: Cost() for scenario in scenarios}

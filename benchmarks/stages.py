@@ -4,8 +4,8 @@ The daemon itself has no clocks in its path. Here a few of its methods are wrapp
 that a block can be split into what was spent on it until its last subscriber had been written to:
 
 - *seen*: from the lines' local time until they had been read
-- *parsed*: cutting the line and parsing what subscribers follow (in the streaming layout, all diffs)
-- *applied*: these diffs, to their books
+- *parsed*: reading the line's diffs and sorting them by market
+- *applied*: those of followed markets, to their books
 - *encoded*: what changed found, spelled, and handed to the subscriptions
 - *written*: messages made and given to the sockets
 
@@ -16,7 +16,7 @@ of OUTPUT is a block: its height and the five, in ns.
 
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -49,25 +49,6 @@ class StageClock:
                 return method(*arguments, **named)
             finally:
                 sums[stage] += now() - began
-
-        setattr(owner, name, timed)
-
-    def wrap_each(self, owner: type, name: str, stage: str) -> None:
-        """Add what each step of a generator takes to a stage."""
-        method: Callable[..., Iterator[Any]] = getattr(owner, name)
-        sums, now = self.sums, time.perf_counter_ns
-
-        def timed(*arguments: Any) -> Iterator[Any]:
-            steps = method(*arguments)
-            while True:
-                began = now()
-                try:
-                    step = next(steps)
-                except StopIteration:
-                    return
-                finally:
-                    sums[stage] += now() - began
-                yield step
 
         setattr(owner, name, timed)
 
@@ -111,12 +92,11 @@ def install() -> StageClock:
     from hyperstream.engine.book_level import BookLevel
     from hyperstream.engine.turns import Turn
     from hyperstream.sources.node.streaming_events import StreamingEventReader
-    from hyperstream.wire.diff_lines import Lots
     from hyperstream.wire.diffs import DiffApplier
 
     clock = StageClock()
     clock.wrap(StreamingEventReader, "feed", "parsed")
-    clock.wrap_each(Lots, "of_line", "parsed")
+    clock.wrap(BookLevel, "_read", "parsed")
     clock.wrap(DiffApplier, "apply", "applied")
     clock.wrap(BookLevel, "_publish", "encoded")
     clock.wrap(Turn, "end", "written")

@@ -49,9 +49,8 @@ class NodeFeed:
             items.append((head.height, 0, FillBlock(head.height, *times, position, events)))
         for line, position in self._lines("node_raw_book_diffs"):
             head = parse_envelope(line)
-            events = orjson.loads(line)["events"]
             times = (head.block_time_ns, head.node_time_ns, head.node_time_ns)
-            items.append((head.height, 1, DiffBlock(head.height, *times, position, events)))
+            items.append((head.height, 1, DiffBlock(head.height, *times, position, None, line=line)))
         for line, position in self._lines("node_order_statuses"):
             head = parse_envelope(line)
             times = (head.block_time_ns, head.node_time_ns, head.node_time_ns)

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
-from itertools import zip_longest
-from typing import Any
 
 import structlog
 from attrs import define, field
@@ -16,6 +14,7 @@ from hyperstream.engine.order_level import OrderLevel
 from hyperstream.engine.turns import Turns
 from hyperstream.market.book import Book, JournalEntry
 from hyperstream.market.updates import BlockStamp
+from hyperstream.wire.diff_lines import Diff
 from hyperstream.wire.diffs import Applied, DiffApplier
 from hyperstream.wire.node_blocks import DiffBlock
 
@@ -38,7 +37,7 @@ class BookLevel:
     _turns: Turns = field(init=False)
 
     def __attrs_post_init__(self) -> None:
-        self._applier = DiffApplier(self.markets.books, self.markets.open_book, self._report)
+        self._applier = DiffApplier(self._report)
         self._turns = Turns(self.markets)
 
     def is_repeated(self, block: DiffBlock) -> bool:
@@ -50,30 +49,37 @@ class BookLevel:
         """Apply a block that is not repeated, and publish what it changed; returns how many diffs it had.
 
         Markets do not depend on each other. Those that somebody follows take their turns first, and each
-        subscriber gets its message after its own (see Turns). Raises FormatError if the block turns out to
-        be unreadable, which may be after some turns.
+        subscriber gets its message after its own (see Turns). Raises FormatError if the block turns out
+        to be unreadable; nothing of it is applied then.
         """
+        self.markets.stamp = self._stamp(block)
+        by_symbol = self._read(block)
         turns = self._turns
         turns.update()
-        self.markets.stamp = self._stamp(block)
         applied = Applied()
         changes: list[tuple[LiveMarket, list[JournalEntry]]] = []
         try:
-            if not turns.turns:
-                return self._apply(block, block.events, applied, changes)
-            in_lots = (
-                turns.lots.of_events(block.events) if block.is_parsed else turns.lots.of_line(block.line)
-            )
-            count = 0
-            for turn, events in zip_longest(turns.turns, in_lots):
-                count += self._apply(block, events, applied, changes)
-                if turn is not None:
-                    turn.end(self.markets.hub)
-            return count
+            for turn in turns.turns:
+                mine = [symbol for symbol in turn.symbols if symbol in by_symbol]
+                self._apply(block, {symbol: by_symbol.pop(symbol) for symbol in mine}, applied, changes)
+                turn.end(self.markets.hub)
+            self._apply(block, by_symbol, applied, changes)
         finally:
             self.markets.hub.flush()
             self._applier.settle(applied)
             self.order_level.add_block(self.markets.stamp, applied.added, changes)
+        return len(block.diffs)
+
+    def _read(self, block: DiffBlock) -> dict[str, list[Diff]]:
+        """The block's diffs by market."""
+        by_symbol: dict[str, list[Diff]] = {}
+        for diff in block.diffs:
+            symbol = diff.symbol
+            if symbol in by_symbol:
+                by_symbol[symbol].append(diff)
+            else:
+                by_symbol[symbol] = [diff]
+        return by_symbol
 
     def _stamp(self, block: DiffBlock) -> BlockStamp:
         return BlockStamp(
@@ -83,28 +89,38 @@ class BookLevel:
     def _apply(
         self,
         block: DiffBlock,
-        events: list[dict[str, Any]],
+        by_symbol: dict[str, list[Diff]],
         applied: Applied,
         changes: list[tuple[LiveMarket, list[JournalEntry]]],
-    ) -> int:
-        """Apply some of a block's diffs and publish what they changed; returns how many they are."""
-        if events:
-            applied.touched = {}
-            self._applier.apply(events, applied)
-            self.markets.stamp = self._stamp(block)
-            self._publish(applied.touched, self.markets.stamp, changes)
-        return len(events)
-
-    def _publish(
-        self,
-        touched: dict[str, Book],
-        stamp: BlockStamp,
-        changes: list[tuple[LiveMarket, list[JournalEntry]]],
     ) -> None:
+        """Apply the diffs of some markets, then publish what they changed."""
+        books = self.markets.books
+        changed: list[Book] = []
+        for symbol, diffs in by_symbol.items():
+            book = books[symbol] if symbol in books else self._open_book(symbol, diffs)
+            if book is not None:
+                self._applier.apply(book, diffs, applied)
+                if book.is_watched or book.journal:
+                    changed.append(book)
+        if changed:
+            self.markets.stamp = self._stamp(block)
+            self._publish(changed, changes)
+
+    def _open_book(self, symbol: str, diffs: list[Diff]) -> Book | None:
+        """The book of a market seen for the first time, None if it is not wanted."""
+        if symbol:
+            return self.markets.open_book(symbol)
+        for diff in diffs:
+            if not self.counts["unreadable diff"]:
+                log.warning("a diff names no market", detail=diff.change)
+            self.counts["unreadable diff"] += 1
+        return None
+
+    def _publish(self, changed: list[Book], changes: list[tuple[LiveMarket, list[JournalEntry]]]) -> None:
         """Publish what changed in these books; adds their order-level changes to ``changes``."""
-        markets = self.markets.by_symbol
-        for symbol, book in touched.items():
-            market = markets[symbol]
+        markets, stamp = self.markets.by_symbol, self.markets.stamp
+        for book in changed:
+            market = markets[book.symbol]
             if book.is_watched:
                 if book.is_crossed:
                     self._report_crossed(book)
@@ -123,10 +139,7 @@ class BookLevel:
         detail = f"best bid at or above best ask after block {self.markets.stamp.height}"
         self._report(book, "crossed book", detail)
 
-    def _report(self, book: Book | None, cause: str, detail: str) -> None:
+    def _report(self, book: Book, cause: str, detail: str) -> None:
         """A contradiction between the node's diffs and a book."""
         self.counts[cause] += 1
-        if book is not None:
-            self.markets.doubt(self.markets.by_symbol[book.symbol], cause, detail)
-        elif self.counts[cause] == 1:
-            log.warning("a diff names no market", cause=cause, detail=detail)
+        self.markets.doubt(self.markets.by_symbol[book.symbol], cause, detail)

@@ -130,9 +130,8 @@ class Recovery:
         self._repair = None
         faults = dict(staging.faults)
 
-        def report(book: Book | None, cause: str, detail: str) -> None:
-            if book is not None:
-                faults.setdefault(book.symbol, f"{cause}: {detail}")
+        def report(book: Book, cause: str, detail: str) -> None:
+            faults.setdefault(book.symbol, f"{cause}: {detail}")
 
         books = repair.books(report)
         for symbol, book in books.items():

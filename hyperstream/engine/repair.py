@@ -9,7 +9,8 @@ applied, the repaired book is the snapshot plus the kept diffs above h.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from itertools import groupby
+from operator import attrgetter
 
 from attrs import define, field
 
@@ -17,11 +18,12 @@ from hyperstream.errors import FormatError
 from hyperstream.market.book import Book, BookFault
 from hyperstream.market.decimals import DecimalCache
 from hyperstream.market.order import MAX_OID
+from hyperstream.wire.diff_lines import Diff
 from hyperstream.wire.diffs import Applied, DiffApplier
 from hyperstream.wire.node_blocks import DiffBlock, HeightGap, SnapshotBegun, SnapshotEnded, SnapshotOrders
 from hyperstream.wire.statuses import snapshot_attributes
 
-MAX_KEPT_EVENTS = 2_000_000
+MAX_KEPT_DIFFS = 2_000_000
 
 
 @define(eq=False)
@@ -67,8 +69,8 @@ class Repair:
 
     symbols: frozenset[str]
     after_height: int
-    kept: list[tuple[int, list[dict[str, Any]]]] = field(factory=list)
-    kept_events: int = 0
+    kept: list[tuple[int, list[Diff]]] = field(factory=list)
+    kept_diffs: int = 0
     staging: Staging | None = None
     is_staged: bool = False
     lost_height: int = 0
@@ -76,10 +78,10 @@ class Repair:
     def keep(self, block: DiffBlock) -> None:
         """Keep the block's diffs of the markets under repair."""
         symbols = self.symbols
-        mine = [event for event in block.events if _coin(event) in symbols]
+        mine = [diff for diff in block.diffs if diff.symbol in symbols]
         if mine:
             self.kept.append((block.height, mine))
-            self.kept_events += len(mine)
+            self.kept_diffs += len(mine)
 
     def lose(self, gap: HeightGap) -> None:
         """The diffs of these blocks cannot be kept: a snapshot before their end is of no use."""
@@ -88,8 +90,8 @@ class Repair:
     @property
     def trouble(self) -> str:
         """Why the repair has to begin anew; empty while it can go on."""
-        if self.kept_events > MAX_KEPT_EVENTS:
-            return f"the snapshot took so long that {self.kept_events} diffs were kept"
+        if self.kept_diffs > MAX_KEPT_DIFFS:
+            return f"the snapshot took so long that {self.kept_diffs} diffs were kept"
         if self.staging is None or not self.is_staged:
             return ""
         height = self.staging.height
@@ -115,19 +117,18 @@ class Repair:
         """Whether the books can be put in place now that block ``height`` was applied."""
         return self.is_staged and self.staging is not None and height >= self.staging.height
 
-    def books(self, report: Callable[[Book | None, str, str], None]) -> dict[str, Book]:
+    def books(self, report: Callable[[Book, str, str], None]) -> dict[str, Book]:
         """The repaired books: the snapshot, and the diffs after it. A market it lacks is empty."""
         assert self.staging is not None
         books = {symbol: self.staging.books.get(symbol) or Book(symbol) for symbol in self.symbols}
-        applier = DiffApplier(books, lambda _: None, report)
-        for height, events in self.kept:
+        applier = DiffApplier(report)
+        for height, diffs in self.kept:
             if height > self.staging.height:
                 applied = Applied()
-                applier.apply(events, applied)
+                for symbol, mine in groupby(sorted(diffs, key=_symbol), key=_symbol):
+                    applier.apply(books[symbol], mine, applied)
                 applier.settle(applied)
         return books
 
 
-def _coin(event: dict[str, Any]) -> str | None:
-    coin = event.get("coin")
-    return coin if isinstance(coin, str) else None
+_symbol = attrgetter("symbol")

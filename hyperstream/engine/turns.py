@@ -8,12 +8,11 @@ other, and when they are out of date, everybody gets the same at the end of the 
 
 from __future__ import annotations
 
-from attrs import define, field, frozen
+from attrs import define, frozen
 
 from hyperstream.engine.markets import Markets
 from hyperstream.hub.hub import Hub
 from hyperstream.hub.subscription import Subscription
-from hyperstream.wire.diff_lines import Lots
 
 MOST_TURNS = 16
 # Working out turns takes a microsecond for each market of each subscriber: not for crowds.
@@ -45,16 +44,14 @@ class Turns:
 
     markets: Markets
     turns: tuple[Turn, ...] = ()
-    lots: Lots = field(factory=lambda: Lots(()))
     _audience: object = None
 
     def update(self) -> None:
-        """Bring ``turns`` and ``lots`` up to date."""
+        """Bring ``turns`` up to date."""
         audience = self.markets.audience
         if audience != self._audience:
             self._audience = audience
             self.turns = self._work_out()
-            self.lots = Lots([turn.symbols for turn in self.turns])
 
     def _work_out(self) -> tuple[Turn, ...]:
         """The followed markets, subscriber by subscriber."""

@@ -21,15 +21,19 @@ def parse_e8(text: str) -> int:
     Raises DecimalError for signs, exponents, blanks, more than eight significant places
     or anything else that is not a plain decimal.
     """
-    if isinstance(text, str) and text.isascii():
+    if isinstance(text, str):
         whole, point, fraction = text.partition(".")
-        if whole.isdigit() and len(whole) <= _MOST_DIGITS:
-            if not point:
-                return int(whole) * SCALE
-            if len(fraction) > PLACES:
-                fraction = fraction[:PLACES] + fraction[PLACES:].rstrip("0")
-            if fraction.isdigit() and len(fraction) <= PLACES:
-                return int(whole) * SCALE + int(fraction) * _FRACTION_UNITS[len(fraction)]
+        if len(fraction) > PLACES:
+            fraction = fraction[:PLACES] + fraction[PLACES:].rstrip("0")
+        digits = whole + fraction
+        if (
+            digits.isdigit()
+            and digits.isascii()
+            and 0 < len(whole) <= _MOST_DIGITS
+            and len(fraction) <= PLACES
+            and (fraction or not point)
+        ):
+            return int(digits) * _FRACTION_UNITS[len(fraction)]
     raise DecimalError(f"not a plain decimal of at most {PLACES} places: {text!r}")
 
 

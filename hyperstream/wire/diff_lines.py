@@ -1,120 +1,109 @@
-"""A block's diffs in portions: the markets that somebody waits for before those that nobody looks at.
+"""A node's raw book diffs as values.
 
-Parsing a line of a by-block file, some hundred kilobytes, takes longer than applying what one
-subscriber follows. So the line is cut into its events as bytes, each is put to its market's lot, and a
-lot is parsed when its turn has come. What is parsed is small then and leaves the processor's caches
-to the books.
+``{"user":"0x…","oid":412036451270,"coin":"BTC","side":"A","px":"81311.0","raw_book_diff":{"new":{"sz":"0.61488"}}}``
 
-``{"local_time":…,"events":[{"user":"0x…","oid":412036451270,"coin":"BTC",…},{"user":…}]}``
+with ``raw_book_diff`` one of ``{"new":{"sz":…,"insertBefore":oid?}}``, ``{"update":{"origSz":…,"newSz":…}}``,
+``{"modified":{"sz":…}}`` and ``"remove"``. ``side`` is ``B``/``A`` (``Bid``/``Ask`` in the documentation's
+example, absent before mid-2025).
 
-The cut relies on how the node spells its lines, and is made only if the line shows nothing else:
-
-1. there is no backslash in it, so a quotation mark is one, and ``"coin":"`` is a key;
-2. between ``},{`` and ``},{`` it holds ``"coin":"`` exactly once.
-
-A lot is checked again when it is parsed: as many objects as pieces, each of a market of that lot. If
-anything is otherwise the whole line is parsed, and what has not been handed out yet goes out at once.
+Everything in the critical path of a block begins here, so a line is decoded straight into small objects
+that the garbage collector need not visit: half the time of dictionaries and a third of their memory,
+which leaves the processor's caches to the books. Where one event of a line is not what it should be, all
+are decoded one by one, and that one becomes a Diff whose ``change`` says what is wrong with it.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from __future__ import annotations
+
 from typing import Any
 
+import msgspec
 import orjson
 
 from hyperstream.errors import FormatError
-from hyperstream.wire.node_lines import EVENTS
 
-Event = dict[str, Any]
-
-_COIN = b'"coin":"'
-_BETWEEN = b"},{"
-_BEGINS, _ENDS = b"[{", b"}]"
-_NOT_BEFORE = len(b'"user":"0x",')  # in an event, its first brace taken off
+REMOVE = "remove"
+_SHOWN_CHARACTERS = 300
 
 
-def parse_diffs(line: bytes) -> list[Event]:
+class New(msgspec.Struct, gc=False):
+    """An order rests from now on, in front of ``before_oid`` if there is one."""
+
+    size: str = msgspec.field(name="sz")
+    before_oid: int | None = msgspec.field(default=None, name="insertBefore")
+
+
+class Resized(msgspec.Struct, gc=False):
+    """What is left of an order, and what the node says was left before."""
+
+    size_before: str = msgspec.field(name="origSz")
+    size: str = msgspec.field(name="newSz")
+
+
+class Modified(msgspec.Struct, gc=False):
+    """What is left of an order, in an older spelling."""
+
+    size: str = msgspec.field(name="sz")
+
+
+class Change(msgspec.Struct, gc=False):
+    """What a diff does that is no removal: one of these is there."""
+
+    new: New | None = None
+    update: Resized | None = None
+    modified: Modified | None = None
+
+
+class Diff(msgspec.Struct, gc=False):
+    """One change of one order. Sizes and prices are the node's strings.
+
+    ``change`` is ``REMOVE`` or a Change; any other string tells why the node's object cannot be used, and
+    all but ``symbol`` (empty if it has none) is of no meaning then.
+    """
+
+    user: str
+    oid: int
+    symbol: str = msgspec.field(name="coin")
+    price: str = msgspec.field(name="px")
+    change: Change | str = msgspec.field(name="raw_book_diff")
+    side: str | None = None
+
+
+class _Line(msgspec.Struct, gc=False):
+    events: list[Diff]
+
+
+_decode_line = msgspec.json.Decoder(_Line).decode
+_decode_events = msgspec.json.Decoder(list[Diff]).decode
+
+
+def parse_diffs(line: bytes) -> list[Diff]:
     """Return every diff of a node's line; raises FormatError if it is none."""
+    try:
+        return _decode_line(line).events
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        pass
     try:
         events = orjson.loads(line)["events"]
     except (orjson.JSONDecodeError, KeyError, TypeError) as exc:
         raise FormatError("not a JSON envelope") from exc
-    if not isinstance(events, list) or (events and set(map(type, events)) != {dict}):
+    if not isinstance(events, list) or not all(type(event) is dict for event in events):
         raise FormatError("the events are not what this source holds")
-    return events
+    return [read_diff(event) for event in events]
 
 
-class Lots:
-    """Which markets' diffs go together. Lot ``n`` holds those of ``groups[n]``; the last one, all others'."""
+def parse_diff_texts(events: bytes) -> list[Diff]:
+    """Return the diffs of a JSON array; raises FormatError unless all of them are as they should be."""
+    try:
+        return _decode_events(events)
+    except (msgspec.DecodeError, UnicodeDecodeError) as exc:
+        raise FormatError("the events are not what this source holds") from exc
 
-    __slots__ = ("_everyone", "_number", "groups")
 
-    def __init__(self, groups: Sequence[Iterable[str]]) -> None:
-        self.groups = tuple(frozenset(group) for group in groups)
-        self._number = {symbol.encode(): n for n, group in enumerate(self.groups) for symbol in group}
-        self._everyone = frozenset().union(*self.groups)
-
-    def of_line(self, line: bytes) -> Iterator[list[Event]]:
-        """Yield the diffs of a line, one list for each lot; those of a market are in their order.
-
-        If the line cannot be cut one list holds all of them and the others none. Raises FormatError when
-        the line turns out to be unreadable, which may be after some lots.
-        """
-        cut = self._cut(line)
-        if cut is None:
-            yield parse_diffs(line)
-            yield from ([] for _ in self.groups)
-            return
-        for number, pieces in enumerate(cut):
-            events = self._parse(pieces, number)
-            if events is None:
-                yield [event for event in parse_diffs(line) if self._number_of(event) >= number]
-                yield from ([] for _ in self.groups[number:])
-                return
-            yield events
-
-    def of_events(self, events: list[Event]) -> Iterator[list[Event]]:
-        """The same for diffs that are parsed already."""
-        lots: list[list[Event]] = [[] for _ in range(len(self.groups) + 1)]
-        for event in events:
-            lots[self._number_of(event)].append(event)
-        yield from lots
-
-    def _cut(self, line: bytes) -> list[list[bytes]] | None:
-        """Put the events of a line, their outer braces taken off, to their lots; None if that is not safe."""
-        begin = line.find(EVENTS) + len(EVENTS) - 1
-        if not (line.startswith(_BEGINS, begin) and line.endswith(_ENDS + b"}")) or b"\\" in line:
-            return None
-        pieces = line[begin + len(_BEGINS) : -len(_ENDS) - 1].split(_BETWEEN)
-        if line.count(_COIN) != len(pieces):
-            return None
-        last, width = len(self.groups), len(_COIN)
-        lots: list[list[bytes]] = [[] for _ in range(last + 1)]
-        number_of = self._number.get
-        for piece in pieces:
-            at = piece.find(_COIN, _NOT_BEFORE)
-            if at < 0:
-                return None
-            at += width
-            lots[number_of(piece[at : piece.find(b'"', at)], last)].append(piece)
-        return lots
-
-    def _parse(self, pieces: list[bytes], number: int) -> list[Event] | None:
-        """Parse a lot; None if it does not hold what it was put together for."""
-        if not pieces:
-            return []
-        try:
-            events: list[Event] = orjson.loads(_BEGINS + _BETWEEN.join(pieces) + _ENDS)
-            symbols = {event["coin"] for event in events}
-        except (orjson.JSONDecodeError, KeyError, TypeError):
-            return None
-        if number < len(self.groups):
-            is_its_own = symbols <= self.groups[number]
-        else:
-            is_its_own = symbols.isdisjoint(self._everyone)
-        return events if is_its_own and len(events) == len(pieces) else None
-
-    def _number_of(self, event: Any) -> int:
-        """The number of an event's lot: the last for whatever names no market."""
-        coin = event.get("coin") if type(event) is dict else None
-        last = len(self.groups)
-        return self._number.get(coin.encode(), last) if type(coin) is str else last
+def read_diff(event: dict[str, Any]) -> Diff:
+    """The diff that a node's object tells, or one that tells what is wrong with the object."""
+    try:
+        return msgspec.convert(event, Diff)
+    except msgspec.ValidationError as exc:
+        coin = event.get("coin")
+        symbol = coin if type(coin) is str else ""
+        return Diff("", 0, symbol, "", f"{exc} in {event!r:.{_SHOWN_CHARACTERS}}")

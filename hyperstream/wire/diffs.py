@@ -1,14 +1,8 @@
-"""Raw book diffs: the node's objects applied to books.
+"""Raw book diffs applied to books."""
 
-``{"user":"0x…","oid":412036451270,"coin":"BTC","side":"A","px":"81311.0","raw_book_diff":{"new":{"sz":"0.61488"}}}``
+from __future__ import annotations
 
-with ``raw_book_diff`` one of ``{"new":{"sz":…,"insertBefore":oid?}}``, ``{"update":{"origSz":…,"newSz":…}}``,
-``{"modified":{"sz":…}}`` and ``"remove"``. ``side`` is ``B``/``A`` (``Bid``/``Ask`` in the documentation's
-example, absent before mid-2025).
-"""
-
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterable
 
 from attrs import define, field
 
@@ -16,109 +10,85 @@ from hyperstream.errors import DecimalError
 from hyperstream.market.book import ADDED, REMOVED, UPDATED, Book, BookFault, BookSide
 from hyperstream.market.decimals import format_e8, parse_e8
 from hyperstream.market.order import MAX_OID, Order
+from hyperstream.wire.diff_lines import REMOVE, Change, Diff
 
 MAX_USERS = 200_000
 
 
 @define(eq=False)
 class Applied:
-    """What diffs did: the books they ``touched`` by symbol, the orders ``added`` by oid, those ``removed``.
+    """What diffs did: the orders ``added`` by oid, and those ``removed``.
 
     Removed orders are held here because freeing one, with the bytes of its status, takes longer than
     taking it out of its level; that can wait until what changed has been published.
     """
 
-    touched: dict[str, Book] = field(factory=dict)
     added: dict[int, Order] = field(factory=dict)
     removed: list[Order] = field(factory=list)
 
 
 class DiffApplier:
-    """Applies the diffs of a block to the books they name; ``settle`` afterwards does what can wait.
+    """Applies diffs to books; ``settle`` afterwards does what can wait.
 
-    ``books`` maps symbols to books; ``open_book`` makes the book of a symbol seen for the first
-    time, or returns None if the market is not wanted. ``report`` is told of every contradiction:
-    the book (None if the object does not even name one), a short cause and a sentence; the rest of
-    the block is applied all the same.
+    ``report`` is told of every contradiction: the book, a short cause and a sentence; the rest
+    is applied all the same.
     """
 
-    def __init__(
-        self,
-        books: dict[str, Book],
-        open_book: Callable[[str], Book | None],
-        report: Callable[[Book | None, str, str], None],
-    ) -> None:
-        self.books = books
-        self._open_book = open_book
+    def __init__(self, report: Callable[[Book, str, str], None]) -> None:
         self._report = report
         self._users: dict[str, str] = {}
 
-    def apply(self, events: list[dict[str, Any]], applied: Applied) -> None:
-        """Apply diffs in their order, and enter into ``applied`` what they did."""
-        books = self.books
-        touched, added, gone = applied.touched, applied.added, applied.removed.append
-        for event in events:
-            book = None
+    def apply(self, book: Book, diffs: Iterable[Diff], applied: Applied) -> None:
+        """Apply a market's diffs in their order, and enter into ``applied`` what they did."""
+        added, gone = applied.added, applied.removed.append
+        bids, asks, journal = book.bids, book.asks, book.journal
+        for diff in diffs:
+            oid, price, change, letter = diff.oid, diff.price, diff.change, diff.side
             try:
-                symbol = event["coin"]
-                if symbol in touched:
-                    book = touched[symbol]
-                else:
-                    book = books[symbol] if symbol in books else self._open_book(symbol)
-                    if book is None:
-                        continue
-                    touched[symbol] = book
-                change = event["raw_book_diff"]
-                oid = event["oid"]
-                price = event["px"]
-                letter = event["side"] if "side" in event else None  # noqa: SIM401 - twice as fast
                 if letter == "B":
-                    side = book.bids
+                    side = bids
                 elif letter == "A":
-                    side = book.asks
+                    side = asks
                 else:
-                    side = _odd_side(book, letter, oid, price)
-                if change == "remove":
+                    side = _odd_side(book, diff)
+                if change == REMOVE:
                     removed = side.remove(oid, price)
                     if removed is None:
                         removed = book.take_emptied(oid)
                     gone(removed)
-                    if book.journal is not None:
-                        book.journal.append((REMOVED, removed, None))
+                    if journal is not None:
+                        journal.append((REMOVED, removed, None))
                     continue
-                if "new" in change:
-                    new = change["new"]
-                    size_e8 = parse_e8(new["sz"])
-                    if not size_e8:
-                        raise BookFault("impossible size", f"order {oid} is new with size zero")
-                    user = event["user"]
-                    before_oid = new.get("insertBefore") if len(new) > 1 else None
-                    if type(oid) is not int or type(user) is not str or not 0 <= oid <= MAX_OID:
-                        raise TypeError("oid or user is impossible")
-                    if before_oid is not None and type(before_oid) is not int:
-                        raise TypeError("insertBefore is no oid")
-                    try:
-                        order = side.add(oid, user, price, size_e8, before_oid)
-                    except BookFault as fault:
-                        if fault.cause != "unknown anchor":
-                            raise
-                        # The order rests, only its place in the queue is in doubt.
-                        level = side.level_at(price)
-                        assert level is not None
-                        order = level.orders[oid]
-                        before_oid = None
-                        self._report(book, fault.cause, str(fault))
-                    added[oid] = order
-                    if book.journal is not None:
-                        book.journal.append((ADDED, order, before_oid))
+                if type(change) is not Change:
+                    raise BookFault("unreadable diff", str(change))
+                new = change.new
+                if new is None:
+                    self._resize(book, side, diff, change, added)
                     continue
-                self._resize(book, side, oid, price, change, added)
+                size_e8 = parse_e8(new.size)
+                if not size_e8:
+                    raise BookFault("impossible size", f"order {oid} is new with size zero")
+                if not 0 <= oid <= MAX_OID:
+                    raise BookFault("unreadable diff", f"no order has the number {oid}")
+                before_oid = new.before_oid
+                try:
+                    order = side.add(oid, diff.user, price, size_e8, before_oid)
+                except BookFault as fault:
+                    if fault.cause != "unknown anchor":
+                        raise
+                    # The order rests, only its place in the queue is in doubt.
+                    level = side.level_at(price)
+                    assert level is not None
+                    order = level.orders[oid]
+                    before_oid = None
+                    self._report(book, fault.cause, str(fault))
+                added[oid] = order
+                if journal is not None:
+                    journal.append((ADDED, order, before_oid))
             except BookFault as fault:
                 self._report(book, fault.cause, str(fault))
             except DecimalError as fault:
-                self._report(book, "impossible size", f"{fault} in {event!r:.300}")
-            except (KeyError, TypeError, AttributeError) as fault:
-                self._report(book, "unreadable diff", f"{fault!r} in {event!r:.300}")
+                self._report(book, "impossible size", f"{fault} in {diff!r:.300}")
 
     def settle(self, applied: Applied) -> None:
         """Let new orders share one string for each user, and free the orders removed."""
@@ -132,21 +102,17 @@ class DiffApplier:
         applied.removed.clear()
 
     def _resize(
-        self,
-        book: Book,
-        side: BookSide,
-        oid: int,
-        price: str,
-        change: dict[str, Any],
-        added: dict[int, Order],
+        self, book: Book, side: BookSide, diff: Diff, change: Change, added: dict[int, Order]
     ) -> None:
-        update = change.get("update")
-        if update is not None:
-            size_e8 = parse_e8(update["newSz"])
-            expected_e8 = parse_e8(update["origSz"])
+        oid, price = diff.oid, diff.price
+        expected_e8 = None
+        if change.update is not None:
+            size_e8 = parse_e8(change.update.size)
+            expected_e8 = parse_e8(change.update.size_before)
+        elif change.modified is not None:
+            size_e8 = parse_e8(change.modified.size)
         else:
-            size_e8 = parse_e8(change["modified"]["sz"])
-            expected_e8 = None
+            raise BookFault("unreadable diff", f"nothing that is known happens to order {oid} at {price}")
         before, after = side.resize(oid, price, size_e8)
         if not size_e8:
             book.note_emptied(after)
@@ -167,15 +133,18 @@ class DiffApplier:
             )
 
 
-def _odd_side(book: Book, letter: object, oid: int, price: str) -> BookSide:
+def _odd_side(book: Book, diff: Diff) -> BookSide:
     """The side of a diff that does not say B or A; raises BookFault if it cannot be known."""
+    letter, oid = diff.side, diff.oid
     if letter == "Bid":
         return book.bids
     if letter == "Ask":
         return book.asks
+    if type(diff.change) is str and diff.change != REMOVE:
+        raise BookFault("unreadable diff", diff.change)
     if letter is None:
         for side in book.sides():
-            level = side.level_at(price)
+            level = side.level_at(diff.price)
             if level is not None and oid in level.orders:
                 return side
         raise BookFault(

@@ -27,6 +27,18 @@ def parse_fills(line: bytes) -> list[list[Any]]:
         events = orjson.loads(line)["events"]
     except (orjson.JSONDecodeError, KeyError, TypeError) as exc:
         raise FormatError("not a JSON envelope") from exc
+    return _pairs(events)
+
+
+def parse_fill_texts(events: bytes) -> list[list[Any]]:
+    """Return the fills of a JSON array; raises FormatError if it holds anything else."""
+    try:
+        return _pairs(orjson.loads(events))
+    except orjson.JSONDecodeError as exc:
+        raise FormatError("the events are not what this source holds") from exc
+
+
+def _pairs(events: Any) -> list[list[Any]]:
     if not isinstance(events, list) or (events and set(map(type, events)) != {list}):
         raise FormatError("the events are not what this source holds")
     return events

@@ -8,7 +8,7 @@ from typing import Any
 
 from attrs import define, field, frozen
 
-from hyperstream.wire.diff_lines import parse_diffs
+from hyperstream.wire.diff_lines import Diff, parse_diffs
 from hyperstream.wire.fills import count_fills, parse_fills
 
 
@@ -40,27 +40,21 @@ class NodeBlock:
 class DiffBlock(NodeBlock):
     """Raw book diffs of one block, in file order: parsed, or the ``line`` that holds them.
 
-    ``events`` are the node's objects (``oid``, ``coin``, ``side``, ``px``, ``raw_book_diff``). Those of a
-    line are parsed when they are first asked for; that raises FormatError if the line is broken inside.
-    ``is_continuation`` marks lines of a height that was already handed on (streaming layout, a
+    Those of a line are parsed when they are first asked for; that raises FormatError if the line is broken
+    inside. ``is_continuation`` marks lines of a height that was already handed on (streaming layout, a
     pause inside the block): apply them as well.
     """
 
-    _events: list[dict[str, Any]] | None = field(alias="events")
+    _diffs: list[Diff] | None = field(alias="diffs")
     is_continuation: bool = False
     line: bytes = b""
 
     @property
-    def events(self) -> list[dict[str, Any]]:
+    def diffs(self) -> list[Diff]:
         """All diffs of the block."""
-        if self._events is None:
-            self._events = parse_diffs(self.line)
-        return self._events
-
-    @property
-    def is_parsed(self) -> bool:
-        """Whether the diffs are objects already."""
-        return self._events is not None
+        if self._diffs is None:
+            self._diffs = parse_diffs(self.line)
+        return self._diffs
 
 
 @define(eq=False)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 from attrs import define
@@ -11,7 +10,6 @@ from benchmarks.stages import STAGES, StageClock, install, stage_sums
 from hyperstream.engine.book_level import BookLevel
 from hyperstream.engine.turns import Turn
 from hyperstream.sources.node.streaming_events import StreamingEventReader
-from hyperstream.wire.diff_lines import Lots
 from hyperstream.wire.diffs import DiffApplier
 
 
@@ -27,8 +25,8 @@ class Block:
 class Books:
     """Three stages and the end of a turn; two turns a block, and something after them."""
 
-    def lots(self) -> Iterator[int]:
-        yield from (1, 2)
+    def read(self) -> tuple[int, int]:
+        return 1, 2
 
     def change(self) -> None:
         """Do nothing."""
@@ -40,7 +38,7 @@ class Books:
         if block.height == 3:
             self.change()  # nobody follows anything
             return 0
-        for _ in self.lots():
+        for _ in self.read():
             self.change()
             assert self.end() == "ended"
         self.change()
@@ -52,7 +50,7 @@ def clocked() -> tuple[StageClock, type[Books]]:
         """Methods of its own, to be wrapped."""
 
     clock = StageClock()
-    clock.wrap_each(Clocked, "lots", "parsed")
+    clock.wrap(Clocked, "read", "parsed")
     clock.wrap(Clocked, "change", "applied")
     clock.wrap(Clocked, "end", "written")
     clock.note_turns(Clocked, "end")
@@ -87,7 +85,7 @@ def test_blocks_that_nobody_follows_and_others_than_asked_for_are_left_out(tmp_p
 
 def test_the_clocks_fit_the_daemons_own_methods() -> None:
     places = (
-        (StreamingEventReader, "feed"), (Lots, "of_line"), (DiffApplier, "apply"), (BookLevel, "_publish"),
+        (StreamingEventReader, "feed"), (BookLevel, "_read"), (DiffApplier, "apply"), (BookLevel, "_publish"),
         (BookLevel, "apply"), (Turn, "end"),
     )  # fmt: skip
     before = [getattr(owner, name) for owner, name in places]

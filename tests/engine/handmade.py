@@ -6,6 +6,7 @@ from typing import Any
 
 import orjson
 
+from hyperstream.wire.diff_lines import read_diff
 from hyperstream.wire.node_blocks import (
     DiffBlock,
     FillBlock,
@@ -25,7 +26,9 @@ def head(height: int) -> tuple[int, int, int, int, Position]:
 
 
 def diffs(height: int, *events: dict[str, Any], is_continuation: bool = False) -> DiffBlock:
-    return DiffBlock(*head(height), events=list(events), is_continuation=is_continuation)
+    return DiffBlock(
+        *head(height), diffs=[read_diff(event) for event in events], is_continuation=is_continuation
+    )
 
 
 def change(

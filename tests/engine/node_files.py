@@ -37,10 +37,7 @@ class NodeFiles:
             yield from data[start:end].splitlines()
 
     def diffs(self) -> list[DiffBlock]:
-        return [
-            DiffBlock(*head_of(line), events=orjson.loads(line)["events"])
-            for line in self.new_lines("node_raw_book_diffs")
-        ]
+        return [DiffBlock(*head_of(line), None, line=line) for line in self.new_lines("node_raw_book_diffs")]
 
     def statuses(self) -> list[StatusBlock]:
         return [StatusBlock(*head_of(line), lines=[line]) for line in self.new_lines("node_order_statuses")]

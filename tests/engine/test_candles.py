@@ -12,6 +12,7 @@ from hyperstream.engine.candles import CandleKeeper, MarketCandles
 from hyperstream.engine.live_market import LINGER_NS
 from hyperstream.hub.subscription import Contract, Subscription
 from hyperstream.hub.topic import Topic
+from hyperstream.wire.diff_lines import read_diff
 from hyperstream.wire.json.candles import CandleFormat
 from hyperstream.wire.node_blocks import DiffBlock, FillBlock, Position
 
@@ -107,7 +108,7 @@ def test_who_comes_later_begins_with_the_candle_that_forms(world: World) -> None
 
 def test_an_interval_first_asked_for_late_has_what_was_traded_before(world: World) -> None:
     head_of_block = (2, (TRADED_MS + MINUTE_MS) * 1_000_000, 0, 0, Position(2, "20260505/17", 2))
-    world.apply(traded(2, 0, 1), DiffBlock(*head_of_block, events=[new(2)]))
+    world.apply(traded(2, 0, 1), DiffBlock(*head_of_block, diffs=[read_diff(new(2))]))
     assert follow(world, "1M").take() == [(MONTH_BEGAN, 2)]
     assert follow(world, "1m").take() == [(1, 1)]
 

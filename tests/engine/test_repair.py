@@ -134,7 +134,7 @@ def test_an_unreadable_order_of_a_snapshot_leaves_the_market_doubtful(world: Wor
 
 
 def test_a_repair_that_keeps_too_much_begins_anew(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("hyperstream.engine.repair.MAX_KEPT_EVENTS", 3)
+    monkeypatch.setattr("hyperstream.engine.repair.MAX_KEPT_DIFFS", 3)
     world.apply(diffs(2, remove(77)))
     world.request_repairs()
     world.apply(diffs(3, *(new(oid) for oid in range(10, 14))))

@@ -12,10 +12,9 @@ from hypothesis import strategies as st
 from hyperstream.market.aggregation import AggregatedSide, Aggregation
 from hyperstream.market.book import Book
 from hyperstream.market.decimals import format_e8
-from hyperstream.wire.diffs import Applied
 
 from .flows import blocks
-from .test_book import applier_for
+from .test_book import applier_for, apply
 
 USER = "0x" + "1" * 40
 AGGREGATIONS = [
@@ -84,7 +83,7 @@ def test_a_followed_side_equals_one_made_anew(
     applier = applier_for(book)
     followed = [AggregatedSide(side, aggregation) for side in book.sides()]
     for events in flow:
-        applier.apply(events, Applied())
+        apply(applier, book, events)
         for side, aggregated in zip(book.sides(), followed, strict=True):
             before = state(aggregated)
             aggregated.follow()

@@ -10,10 +10,9 @@ from hypothesis import strategies as st
 from hyperstream.market.aggregation import AggregatedSide, Aggregation
 from hyperstream.market.book import Book
 from hyperstream.market.window import Window
-from hyperstream.wire.diffs import Applied
 
 from .flows import blocks
-from .test_book import applier_for
+from .test_book import applier_for, apply
 
 
 @given(blocks(), st.integers(1, 7), st.sampled_from([None, Aggregation(2), Aggregation(5, 5)]))
@@ -26,7 +25,7 @@ def test_applying_deltas_gives_the_top_levels_and_never_removes_what_is_not_held
     windows = [Window(side, depth) for side in sides]
     held: list[dict[int, tuple[int, int]]] = [{}, {}]
     for events in flow:
-        applier.apply(events, Applied())
+        apply(applier, book, events)
         for side, window, mine in zip(sides, windows, held, strict=True):
             if isinstance(side, AggregatedSide):
                 side.follow()

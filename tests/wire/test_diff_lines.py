@@ -1,4 +1,4 @@
-"""Cutting a line of diffs into lots gives what parsing all of it gives, whatever stands in it."""
+"""A line of diffs gives what its JSON says, event by event, whatever stands in it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hyperstream.errors import FormatError
-from hyperstream.wire.diff_lines import Lots, parse_diffs
+from hyperstream.wire.diff_lines import REMOVE, Change, Diff, parse_diff_texts, parse_diffs, read_diff
 
 SYMBOLS = ("BTC", "ETH", "xyz:XYZ100", "@107", "PURR/USDC", "kBONK", "ünï", 'say "hi"')
 HEAD = b'{"local_time":"2026-05-05T17:39:16","block_time":"2026-05-05T17:39:13","block_number":7,"events":'
@@ -22,6 +22,7 @@ changes = st.one_of(
     st.builds(lambda size: {"new": {"sz": str(size)}}, st.integers(1, 99)),
     st.builds(lambda size, oid: {"new": {"sz": str(size), "insertBefore": oid}}, *[st.integers(1, 99)] * 2),
     st.builds(lambda was, now: {"update": {"origSz": str(was), "newSz": str(now)}}, *[st.integers(1, 9)] * 2),
+    st.builds(lambda size: {"modified": {"sz": str(size)}}, st.integers(1, 99)),
 )
 symbols = st.sampled_from(SYMBOLS)
 diffs = st.builds(
@@ -38,89 +39,87 @@ values = st.recursive(
     ),
     max_leaves=4,
 )
-oddities = st.dictionaries(st.sampled_from(["user", "oid", "coin", "px", "raw_book_diff"]), values)
-groupings = st.lists(st.frozensets(symbols, max_size=3), max_size=4).map(
-    lambda groups: [group - frozenset().union(*groups[:number]) for number, group in enumerate(groups)]
-)
+oddities = st.dictionaries(st.sampled_from(["user", "oid", "coin", "px", "side", "raw_book_diff"]), values)
 
 
 def line_of(events: list[dict[str, Any]], spelling: bytes = b"") -> bytes:
     return HEAD + (spelling or orjson.dumps(events)) + b"}"
 
 
-def by_market(events: list[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
-    """Each market's diffs in order; those that name none together."""
-    found: dict[str, list[dict[str, Any]]] = {}
-    for event in events:
+def as_object(diff: Diff) -> dict[str, Any]:
+    """The node's object that this diff came from."""
+    change = diff.change
+    told: Any = change
+    if isinstance(change, Change):
+        if change.new is not None:
+            told = {"new": {"sz": change.new.size}}
+            if change.new.before_oid is not None:
+                told["new"]["insertBefore"] = change.new.before_oid
+        elif change.update is not None:
+            told = {"update": {"origSz": change.update.size_before, "newSz": change.update.size}}
+        else:
+            assert change.modified is not None
+            told = {"modified": {"sz": change.modified.size}}
+    return {
+        "user": diff.user, "oid": diff.oid, "coin": diff.symbol, "side": diff.side, "px": diff.price,
+        "raw_book_diff": told,
+    }  # fmt: skip
+
+
+@given(st.lists(diffs, max_size=30))
+def test_a_line_holds_what_its_json_says(events: list[dict[str, Any]]) -> None:
+    assert [as_object(diff) for diff in parse_diffs(line_of(events))] == events
+    assert parse_diff_texts(orjson.dumps(events)) == parse_diffs(line_of(events))
+
+
+@given(st.lists(st.one_of(diffs, oddities), max_size=12))
+def test_one_odd_event_costs_the_others_of_its_line_nothing(events: list[dict[str, Any]]) -> None:
+    found = parse_diffs(line_of(events))
+    assert found == [read_diff(event) for event in events]
+    for diff, event in zip(found, events, strict=True):
         coin = event.get("coin")
-        found.setdefault(coin if isinstance(coin, str) else "", []).append(event)
-    return found
+        assert diff.symbol == (coin if isinstance(coin, str) else "")
 
 
-@given(st.lists(diffs, max_size=30), groupings)
-def test_lots_hold_what_the_whole_line_holds(
-    events: list[dict[str, Any]], groups: list[frozenset[str]]
-) -> None:
-    lots = list(Lots(groups).of_line(line_of(events)))
-    assert len(lots) == len(groups) + 1
-    assert by_market([event for lot in lots for event in lot]) == by_market(events)
-    assert lots == list(Lots(groups).of_events(events)) or any('"' in event["coin"] for event in events)
+@given(oddities)
+def test_an_odd_event_is_a_diff_or_says_what_is_wrong_with_it(event: dict[str, Any]) -> None:
+    change = read_diff(event).change
+    assert isinstance(change, Change) or change
 
 
-@given(st.lists(st.one_of(diffs, oddities), max_size=12), groupings)
-def test_whatever_the_events_are_every_market_gets_all_of_its_own_in_order(
-    events: list[dict[str, Any]], groups: list[frozenset[str]]
-) -> None:
-    lots = list(Lots(groups).of_line(line_of(events)))
-    assert len(lots) == len(groups) + 1
-    assert by_market([event for lot in lots for event in lot]) == by_market(events)
-
-
-@given(st.lists(diffs, min_size=1, max_size=6), groupings, st.integers(0, 10_000), st.binary(max_size=3))
-def test_a_damaged_line_gives_what_parsing_gives_or_is_refused(
-    events: list[dict[str, Any]], groups: list[frozenset[str]], at: int, damage: bytes
+@given(st.lists(diffs, min_size=1, max_size=6), st.integers(0, 10_000), st.binary(max_size=3))
+def test_a_damaged_line_gives_what_its_json_says_or_is_refused(
+    events: list[dict[str, Any]], at: int, damage: bytes
 ) -> None:
     line = line_of(events)
     at = len(HEAD) + at % (len(line) - len(HEAD))
     line = line[:at] + damage + line[at + len(damage) :]
-    found: list[dict[str, Any]] | None = None
+    found: list[Diff] | None = None
     with suppress(FormatError):
-        found = [event for lot in Lots(groups).of_line(line) for event in lot]
-    expected: list[dict[str, Any]] | None = None
-    with suppress(FormatError):
-        expected = parse_diffs(line)
-    assert (found is None) == (expected is None)
-    if found is not None and expected is not None:
-        assert by_market(found) == by_market(expected)
+        found = parse_diffs(line)
+    expected: list[Diff] | None = None
+    with suppress(orjson.JSONDecodeError, KeyError, TypeError, AttributeError):
+        expected = [read_diff(event) for event in orjson.loads(line)["events"]]
+    assert found == expected
 
 
-def test_the_diffs_of_a_group_come_together_and_all_others_last() -> None:
-    events = [
-        {"user": USER, "oid": oid, "coin": coin} for oid, coin in enumerate(["BTC", "ETH", "SOL", "BTC"])
-    ]
-    lots = Lots([{"ETH"}, {"BTC"}]).of_line(line_of(events))
-    assert [[event["oid"] for event in lot] for lot in lots] == [[1], [0, 3], [2]]
+def test_fields_may_come_in_any_order_with_blanks_and_with_others_between() -> None:
+    (diff,) = parse_diffs(
+        line_of(
+            [],
+            b'[ {"raw_book_diff": "remove", "px": "1.0", "more": [{}], "coin": "BTC", "oid": 1, "user":""} ]',
+        )
+    )
+    assert diff == Diff("", 1, "BTC", "1.0", REMOVE)
 
 
-def test_a_line_spelled_with_blanks_is_parsed_whole() -> None:
-    spelling = b'[ {"user": "0x1", "coin": "BTC", "oid": 1} , {"user": "0x1", "coin": "ETH", "oid": 2} ]'
-    lots = list(Lots([{"ETH"}]).of_line(line_of([], spelling)))
-    assert sorted(event["oid"] for lot in lots for event in lot) == [1, 2]
+@pytest.mark.parametrize("spelling", [b"[7]", b'{"a":1}', b"null", b"[{]", b'[{"oid":x}]', b'["\xff"]'])
+def test_lines_of_other_things_are_refused(spelling: bytes) -> None:
+    with pytest.raises(FormatError):
+        parse_diffs(line_of([], spelling))
+    with pytest.raises(FormatError):
+        parse_diff_texts(spelling)
 
 
-def test_what_is_broken_shows_only_when_its_lot_is_parsed() -> None:
-    good, bad = b'{"user":"0x1","oid":1,"coin":"BTC"}', b'{"user":"0x1","oid":x,"coin":"ETH"}'
-    lots = Lots([{"BTC"}, {"ETH"}]).of_line(line_of([], b"[" + good + b"," + bad + b"]"))
-    assert [event["oid"] for event in next(lots)] == [1]
-    with pytest.raises(FormatError, match="not a JSON envelope"):
-        next(lots)
-
-
-@pytest.mark.parametrize("spelling", [b"[]", b"[7]", b'{"a":1}', b"null", b"[{}]"])
-def test_lines_of_other_things_are_parsed_as_they_are_or_refused(spelling: bytes) -> None:
-    line = line_of([], spelling)
-    if spelling in (b"[]", b"[{}]"):
-        assert [event for lot in Lots([{"BTC"}]).of_line(line) for event in lot] == parse_diffs(line)
-    else:
-        with pytest.raises(FormatError):
-            list(Lots([{"BTC"}]).of_line(line))
+def test_a_line_without_events_has_no_diffs() -> None:
+    assert parse_diffs(line_of([], b"[]")) == []

@@ -12,7 +12,7 @@ from hyperstream.sources.node.reader import (
     Reader,
     after_tear,
     cause_of,
-    load_events,
+    parse_events,
 )
 from hyperstream.wire.node_blocks import DiffBlock, FillBlock, Position, StatusBlock
 from hyperstream.wire.node_lines import EVENTS, Envelope, parse_envelope
@@ -82,7 +82,7 @@ class ByBlockReader(Reader):
         begins, ends = _BRACKETS[self.kind]
         if line.startswith(begins, events_at) and line.endswith(ends):
             return make(height, block_time_ns, node_time_ns, read_time_ns, position, None, line=line)
-        events = load_events(self.kind, line)
+        events = parse_events(self.kind, line)
         return make(height, block_time_ns, node_time_ns, read_time_ns, position, events)
 
 

@@ -16,14 +16,16 @@ on (``last_height``) and decides by height alone, because the same block may be 
 
 from abc import ABC, abstractmethod
 from collections import deque
+from collections.abc import Callable
 from typing import Any
 
-import orjson
 from attrs import define
 
 from hyperstream.errors import FormatError
 from hyperstream.sources.node.batch import Batch
 from hyperstream.sources.node.complaints import Complaints, Tell
+from hyperstream.wire.diff_lines import parse_diffs
+from hyperstream.wire.fills import parse_fills
 from hyperstream.wire.node_blocks import DiffBlock, FillBlock, HeightGap, Position, StatusBlock
 from hyperstream.wire.node_lines import parse_envelope
 
@@ -37,7 +39,6 @@ KINDS = (DIFFS, STATUSES, FILLS)
 # is what lets a line be found inside another one after a crash.
 ENVELOPE = b'{"local_time":'
 TORN = "torn by a crash"
-_EVENT_TYPES = {DIFFS: dict, FILLS: list}
 _MISSING_RANGES_KEPT = 256
 
 
@@ -150,17 +151,9 @@ def cause_of(error: FormatError) -> str:
     return str(error).partition(":")[0]
 
 
-def load_events(kind: str, line: bytes) -> list[Any]:
-    """Return the parsed events of a whole line; raises FormatError."""
-    try:
-        events = orjson.loads(line)["events"]
-    except (orjson.JSONDecodeError, KeyError, TypeError) as exc:
-        raise FormatError("not a JSON envelope") from exc
-    check_events(kind, events)
-    return events  # type: ignore[no-any-return]
+def parse_events(kind: str, line: bytes) -> list[Any]:
+    """Return the parsed events of a whole line of diffs or fills; raises FormatError."""
+    return _PARSERS[kind](line)
 
 
-def check_events(kind: str, events: Any) -> None:
-    """Raise FormatError unless these are events as the kind has them: objects, or pairs of a fill."""
-    if not isinstance(events, list) or (events and set(map(type, events)) != {_EVENT_TYPES[kind]}):
-        raise FormatError("the events are not what this source holds")
+_PARSERS: dict[str, Callable[[bytes], list[Any]]] = {DIFFS: parse_diffs, FILLS: parse_fills}

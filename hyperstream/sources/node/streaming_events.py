@@ -8,13 +8,13 @@ change twice (sizes only fall, order ids are not used again), nor does a fill.
 from itertools import repeat
 from typing import Any
 
-import orjson
-
 from hyperstream.errors import FormatError
 from hyperstream.sources.node.batch import Batch
 from hyperstream.sources.node.complaints import Tell
-from hyperstream.sources.node.reader import DIFFS, Block, check_events, load_events
+from hyperstream.sources.node.reader import DIFFS, Block, parse_events
 from hyperstream.sources.node.streaming import HEAD_AT, StreamingReader
+from hyperstream.wire.diff_lines import parse_diff_texts
+from hyperstream.wire.fills import parse_fill_texts
 from hyperstream.wire.node_blocks import DiffBlock, FillBlock, Position
 from hyperstream.wire.node_lines import Envelope
 
@@ -28,6 +28,7 @@ class StreamingEventReader(StreamingReader):
         super().__init__(kind, tell)
         self._events: list[Any] = []
         self._seen: set[bytes] = set()
+        self._parse_texts = parse_diff_texts if kind == DIFFS else parse_fill_texts
 
     def _begin(self, is_new_height: bool) -> None:
         self._events = []
@@ -48,9 +49,8 @@ class StreamingEventReader(StreamingReader):
         if len(new) < len(texts) or not new.isdisjoint(self._seen):
             return False
         try:
-            events = orjson.loads(b"[" + b",".join(texts) + b"]")
-            check_events(self.kind, events)
-        except (orjson.JSONDecodeError, FormatError):
+            events = self._parse_texts(b"[%b]" % b",".join(texts))
+        except FormatError:
             return False
         if len(events) != len(texts):  # a line of more events than one, or of none
             return False
@@ -62,7 +62,7 @@ class StreamingEventReader(StreamingReader):
         return True
 
     def _parse(self, line: bytes, envelope: Envelope) -> tuple[bytes, list[Any]]:
-        return line[envelope.events_at : -len(_TAIL)], load_events(self.kind, line)
+        return line[envelope.events_at : -len(_TAIL)], parse_events(self.kind, line)
 
     def _take(self, parsed: tuple[bytes, list[Any]], batch: Batch) -> None:
         tail, events = parsed

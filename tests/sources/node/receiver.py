@@ -16,6 +16,7 @@ from hyperstream.testing import FakeNode
 from hyperstream.testing.faults import (
     Fault,
 )
+from hyperstream.wire.diff_lines import REMOVE, Diff
 from hyperstream.wire.node_blocks import (
     DiffBlock,
     NodeItem,
@@ -64,20 +65,23 @@ class Receiver:
                 row = (order["side"], parse_e8(order["limitPx"]), parse_e8(order["sz"]))
                 self.books[item.symbol][order["oid"]] = row
         elif isinstance(item, DiffBlock):
-            for event in item.events:
-                self.change(self.books[event["coin"]], event)
+            for diff in item.diffs:
+                self.change(self.books[diff.symbol], diff)
 
-    def change(self, book: dict[int, tuple[str, int, int]], event: dict[str, Any]) -> None:
-        what, oid = event["raw_book_diff"], event["oid"]
-        if what == "remove":
+    def change(self, book: dict[int, tuple[str, int, int]], diff: Diff) -> None:
+        what, oid = diff.change, diff.oid
+        if isinstance(what, str):
+            assert what == REMOVE
             del book[oid]
-        elif "new" in what:
+        elif what.new is not None:
             assert oid not in book, "applied twice"
-            book[oid] = (event["side"], parse_e8(event["px"]), parse_e8(what["new"]["sz"]))
+            assert diff.side is not None
+            book[oid] = (diff.side, parse_e8(diff.price), parse_e8(what.new.size))
         else:
+            assert what.update is not None
             side, price, size = book[oid]
-            assert size == parse_e8(what["update"]["origSz"]), "something is missing"
-            book[oid] = (side, price, parse_e8(what["update"]["newSz"]))
+            assert size == parse_e8(what.update.size_before), "something is missing"
+            book[oid] = (side, price, parse_e8(what.update.size))
 
     def levels(self, symbol: str, side: str) -> Levels:
         """The levels of a side, best first."""

@@ -41,7 +41,7 @@ def numbers(block: Item) -> list[int]:
     if isinstance(block, StatusBlock):
         return [event["order"]["oid"] for text in block.lines for event in json.loads(text)["events"]]
     if isinstance(block, DiffBlock):
-        return [event["oid"] for event in block.events]
+        return [diff.oid for diff in block.diffs]
     return [event[1]["tid"] for event in block.events]
 
 
@@ -56,8 +56,15 @@ def by_height(items: list[Item]) -> dict[int, list[int]]:
 
 def contents(items: list[Item]) -> list[Any]:
     """What the blocks hold, unread."""
-    return [item.lines if isinstance(item, StatusBlock) else item.events for item in items
-            if not isinstance(item, HeightGap)]  # fmt: skip
+    return [
+        item.lines
+        if isinstance(item, StatusBlock)
+        else item.diffs
+        if isinstance(item, DiffBlock)
+        else item.events
+        for item in items
+        if not isinstance(item, HeightGap)
+    ]
 
 
 def gaps(items: list[Item]) -> list[tuple[int, int]]:

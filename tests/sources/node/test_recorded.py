@@ -11,6 +11,7 @@ from hyperstream.sources.node.blocks import BY_BLOCK, LAYOUTS, STREAMING, make_r
 from hyperstream.sources.node.layout import STEMS
 from hyperstream.sources.node.reader import DIFFS, FILLS, KINDS, STATUSES, Item
 from hyperstream.sources.node.snapshot_file import open_snapshot
+from hyperstream.wire.diff_lines import REMOVE
 from hyperstream.wire.node_blocks import DiffBlock, FillBlock, HeightGap, StatusBlock
 from tests.recorded import BTC, needs_recording
 
@@ -64,12 +65,16 @@ def test_every_recorded_block_is_read_once_and_in_order(recording: Path, kind: s
         assert heights == list(range(FIRST, LAST + 1))
 
 
+def events_of(block: DiffBlock | FillBlock) -> list[Any]:
+    return list(block.diffs if isinstance(block, DiffBlock) else block.events)
+
+
 @pytest.mark.parametrize("kind", [DIFFS, FILLS])
 def test_both_layouts_hold_the_same_events(recording: Path, kind: str) -> None:
     events: dict[str, dict[int, list[Any]]] = {}
     for layout in LAYOUTS:
         blocks = [item for item in read(recording, kind, layout) if isinstance(item, DiffBlock | FillBlock)]
-        events[layout] = {block.height: list(block.events) for block in blocks if block.events}
+        events[layout] = {block.height: found for block in blocks if (found := events_of(block))}
     assert events[BY_BLOCK] == events[STREAMING]
 
 
@@ -92,12 +97,14 @@ def test_the_recorded_diffs_apply_to_the_recorded_snapshot(recording: Path, layo
     assert len(orders) == 51_351
     for block in read(recording, DIFFS, layout):
         assert isinstance(block, DiffBlock)
-        for event in block.events:
-            what = event["raw_book_diff"]
-            if what == "remove":
-                del orders[event["oid"]]
-            elif "new" in what:
-                orders[event["oid"]] = what["new"]["sz"]
+        for diff in block.diffs:
+            what = diff.change
+            if isinstance(what, str):
+                assert what == REMOVE
+                del orders[diff.oid]
+            elif what.new is not None:
+                orders[diff.oid] = what.new.size
             else:
-                assert orders[event["oid"]] == what["update"]["origSz"]
-                orders[event["oid"]] = what["update"]["newSz"]
+                assert what.update is not None
+                assert orders[diff.oid] == what.update.size_before
+                orders[diff.oid] = what.update.size

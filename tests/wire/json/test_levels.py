@@ -10,10 +10,9 @@ from hyperstream.market.aggregation import AggregatedSide, Aggregation
 from hyperstream.market.book import Book
 from hyperstream.market.decimals import format_e8
 from hyperstream.market.level import AnyLevel
-from hyperstream.wire.diffs import Applied
 from hyperstream.wire.json.hyperliquid import level_json
 from tests.market.flows import blocks
-from tests.market.test_book import applier_for
+from tests.market.test_book import applier_for, apply
 
 
 def spelled(level: AnyLevel) -> bytes:
@@ -27,7 +26,7 @@ def test_a_level_is_spelled_anew_after_every_change(flow: list[list[dict[str, An
     applier = applier_for(book)
     aggregated = [AggregatedSide(side, Aggregation(3)) for side in book.sides()]
     for events in flow:
-        applier.apply(events, Applied())
+        apply(applier, book, events)
         for side in aggregated:
             side.follow()
         shown: list[AnyLevel] = [level for side in book.sides() for level in side.levels.values()]

@@ -12,6 +12,7 @@ from hyperstream.market.book import Book
 from hyperstream.market.level import AnyLevel
 from hyperstream.market.updates import BboUpdate, BlockStamp, MarketName, Update
 from hyperstream.v1 import orderbook_pb2
+from hyperstream.wire.diff_lines import read_diff
 from hyperstream.wire.diffs import Applied, DiffApplier
 from hyperstream.wire.protobuf.parts import (
     gone_level_bytes,
@@ -85,10 +86,10 @@ def test_a_level_that_is_both_in_a_book_and_a_bbo_is_encoded_once() -> None:
 @given(blocks())
 def test_no_change_of_a_book_leaves_an_old_encoding_behind(flow: list[list[dict[str, Any]]]) -> None:
     book = Book("BTC")
-    applier = DiffApplier({"BTC": book}, lambda _: None, lambda *_: None)
+    applier = DiffApplier(lambda *_: None)
     aggregated = [AggregatedSide(side, Aggregation(2)) for side in book.sides()]
     for events in flow:
-        applier.apply(events, Applied())
+        applier.apply(book, [read_diff(event) for event in events], Applied())
         for buckets in aggregated:
             buckets.follow()
         for side in book.sides():
