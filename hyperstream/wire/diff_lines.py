@@ -14,6 +14,7 @@ are decoded one by one, and that one becomes a Diff whose ``change`` says what i
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
 import msgspec
@@ -78,10 +79,9 @@ _decode_events = msgspec.json.Decoder(list[Diff]).decode
 
 def parse_diffs(line: bytes) -> list[Diff]:
     """Return every diff of a node's line; raises FormatError if it is none."""
-    try:
-        return _decode_line(line).events
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        pass
+    if line.isascii():  # msgspec reads over keys that it does not know, text or not
+        with suppress(msgspec.DecodeError):
+            return _decode_line(line).events
     try:
         events = orjson.loads(line)["events"]
     except (orjson.JSONDecodeError, KeyError, TypeError) as exc:
@@ -92,11 +92,13 @@ def parse_diffs(line: bytes) -> list[Diff]:
 
 
 def parse_diff_texts(events: bytes) -> list[Diff]:
-    """Return the diffs of a JSON array; raises FormatError unless all of them are as they should be."""
+    """Return the diffs of a JSON array; raises FormatError unless all are as they should be, in ASCII."""
     try:
-        return _decode_events(events)
-    except (msgspec.DecodeError, UnicodeDecodeError) as exc:
+        if events.isascii():
+            return _decode_events(events)
+    except msgspec.DecodeError as exc:
         raise FormatError("the events are not what this source holds") from exc
+    raise FormatError("the events are not plain text")
 
 
 def read_diff(event: dict[str, Any]) -> Diff:
