@@ -2,7 +2,8 @@
 
 Rounds without and with them take turns on one server. In a round with them fifty connect before the healthy
 one, so that everything they cost comes before its turn, and enough is published, before and during
-the measurement, to shut their windows and fill their outboxes.
+the measurement, to shut their windows and fill their outboxes. Server and client have a core each: a
+client that is woken on the server's core waits there for whatever the server does next.
 """
 
 from contextlib import AsyncExitStack
@@ -14,7 +15,7 @@ import trio
 
 from benchmarks.fanout_payload import SYMBOL
 from benchmarks.measure import percentile
-from benchmarks.processes import Program, run_program
+from benchmarks.processes import Program, give_core, run_program
 from benchmarks.report import Report, Row
 
 STUCK = 50
@@ -45,6 +46,7 @@ async def measure_stuck(report: Report, seconds: float, rounds: int) -> Row:
     rows: list[dict[str, Any]] = []
     async with run_program("fanout_ours") as server:
         port = (await server.answer())["port"]
+        give_core(server, 0)
         await _play(server, port, 0, messages)  # warms up
         for _ in range(rounds):
             rows += [await _play(server, port, stuck, messages) for stuck in (0, STUCK)]
@@ -77,6 +79,7 @@ async def _play(server: Program, port: int, stuck: int, messages: int) -> dict[s
     async with AsyncExitStack() as stack:
         client = await stack.enter_async_context(run_program("light_client", *options))
         await client.answer()
+        give_core(client, 1)
         await server.ask(messages=FILL_MESSAGES, rate=FILL_RATE)
         await client.ask(ask="begin")
         await server.ask(messages=messages, rate=RATE)

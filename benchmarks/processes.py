@@ -1,5 +1,6 @@
 """Starting, asking and ending the processes of a benchmark: generator, daemon, clients."""
 
+import os
 import subprocess
 import sys
 from collections import deque
@@ -70,6 +71,12 @@ class Program:
         assert self.process.stdin is not None
         await self.process.stdin.send_all(orjson.dumps(question) + b"\n")
         return await self.answer()
+
+
+def give_core(program: Program, number: int) -> None:
+    """Keep a program on one core, where there are several: programs that wake each other often share one."""
+    cores = sorted(os.sched_getaffinity(0))
+    os.sched_setaffinity(program.process.pid, {cores[number % len(cores)]} if len(cores) > 1 else cores)
 
 
 @define(eq=False)
