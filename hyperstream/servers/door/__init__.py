@@ -1,4 +1,4 @@
-"""What every server asks of a stranger at the door: keys, rates, sockets that may be accepted.
+"""What every server asks of a stranger at the door: keys, rates, sockets that may be accepted, HTTP requests.
 
-No asyncio here: the gRPC server and the WebSocket gateway share it.
+No asyncio here: all servers share it.
 """

@@ -11,12 +11,12 @@ from wsproto.connection import Connection, ConnectionType
 from wsproto.extensions import Extension
 
 from hyperstream.hub.hub import Hub
+from hyperstream.servers.door.http import HttpPeer, HttpRefusal, HttpRequest
+from hyperstream.servers.door.transport import Transport
 from hyperstream.servers.door.usage import Usage
 from hyperstream.servers.websocket.deflate import BoundedDeflate
 from hyperstream.servers.websocket.handshake import PATHS, Upgrade, Visitors, is_upgrade
-from hyperstream.servers.websocket.http import HttpPeer, HttpRefusal, HttpRequest
 from hyperstream.servers.websocket.session import Dialect, Session, SessionLimits, Watchman
-from hyperstream.servers.websocket.transport import Transport
 
 INFO_PATH = "/info"
 HANDSHAKE_SECONDS = 5.0

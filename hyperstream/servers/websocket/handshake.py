@@ -10,10 +10,10 @@ from http import HTTPStatus
 from attrs import define, field, frozen
 from wsproto.utilities import generate_accept_token
 
+from hyperstream.servers.door.http import HttpRefusal, HttpRequest
 from hyperstream.servers.door.keys import ApiKey, KeyRing
 from hyperstream.servers.door.usage import Usage
 from hyperstream.servers.websocket.deflate import accept_offer
-from hyperstream.servers.websocket.http import HttpRefusal, HttpRequest
 
 PATH = "/ws"
 # Where programs written for Bybit connect; the same is spoken everywhere.

@@ -21,8 +21,8 @@ from attrs import define, field
 from hyperstream.hub.cursor import Stage
 from hyperstream.hub.subscription import Subscription
 from hyperstream.hub.topic import Snapshot
+from hyperstream.servers.door.transport import Transport
 from hyperstream.servers.door.usage import Usage
-from hyperstream.servers.websocket.transport import Transport
 
 MAX_ANSWERS = 64
 # Sent at a turn, about. A session may have a thousand subscriptions: with a message a turn it would get

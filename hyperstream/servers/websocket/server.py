@@ -25,11 +25,11 @@ from hyperstream.servers.door.certificates import Certificates
 from hyperstream.servers.door.keys import KeyRing
 from hyperstream.servers.door.limits import ConnectionLimits, make_descriptor_room
 from hyperstream.servers.door.listener import accept_connections
+from hyperstream.servers.door.transport import TlsTransport, Transport
 from hyperstream.servers.websocket.connection import Answering, PeerConnection
 from hyperstream.servers.websocket.handshake import Visitors
 from hyperstream.servers.websocket.inbox import InboxLimits
 from hyperstream.servers.websocket.session import Session, SessionLimits
-from hyperstream.servers.websocket.transport import TlsTransport, Transport
 
 log = structlog.get_logger("hyperstream.websocket")
 

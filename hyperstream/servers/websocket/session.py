@@ -17,10 +17,10 @@ from wsproto.frame_protocol import CloseReason
 from hyperstream.hub.hub import Hub
 from hyperstream.hub.subscription import Contract, OutboxLimits, Subscription
 from hyperstream.hub.topic import WireFormat
+from hyperstream.servers.door.transport import Transport
 from hyperstream.servers.door.usage import Usage
 from hyperstream.servers.websocket.inbox import Inbox, InboxLimits, Misuse
 from hyperstream.servers.websocket.sender import Sender
-from hyperstream.servers.websocket.transport import Transport
 from hyperstream.wire.json.frames import text_frame
 
 STALL_SECONDS = 10.0

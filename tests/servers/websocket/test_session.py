@@ -13,7 +13,8 @@ import trio
 from wsproto.events import Ping, Pong
 
 from hyperstream.market.updates import NOTICE_DRAINING, NoticeNote
-from hyperstream.servers.websocket import session, transport
+from hyperstream.servers.door import transport
+from hyperstream.servers.websocket import session
 from hyperstream.servers.websocket.hyperliquid.streams import Streams
 from hyperstream.servers.websocket.inbox import CONTROL_BURST, MESSAGE_BURST
 from hyperstream.servers.websocket.sender import MAX_ANSWERS

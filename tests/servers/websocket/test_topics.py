@@ -10,7 +10,7 @@ import pytest
 import trio
 
 from hyperstream.market.venues import BYBIT, FeedGap, TopicRefused, VenueFrame
-from hyperstream.servers.websocket import transport
+from hyperstream.servers.door import transport
 from hyperstream.wire.bybit_frames import feed_topic
 
 from .raw_peer import raw_peer, request

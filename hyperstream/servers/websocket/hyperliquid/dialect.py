@@ -17,8 +17,8 @@ from attrs import define, field
 from hyperstream.hub.directory import PublishedMarket
 from hyperstream.hub.subscription import Contract, Subscription
 from hyperstream.hub.topic import Topic
+from hyperstream.servers.door.http import HttpRefusal
 from hyperstream.servers.websocket.allowance import Allowance, AllowanceError
-from hyperstream.servers.websocket.http import HttpRefusal
 from hyperstream.servers.websocket.hyperliquid.formats import FormatSets, HyperliquidFormats
 from hyperstream.servers.websocket.hyperliquid.info import InfoDesk
 from hyperstream.servers.websocket.hyperliquid.requests import (

@@ -16,7 +16,7 @@ from attrs import define
 
 from hyperstream.hub.directory import BookVariant, MarketDirectory, PublishedMarket
 from hyperstream.market.candles import INTERVALS
-from hyperstream.servers.websocket.http import HttpRefusal
+from hyperstream.servers.door.http import HttpRefusal
 from hyperstream.servers.websocket.hyperliquid.requests import (
     DEFAULT_LEVELS,
     MAX_LEVELS,

@@ -1,4 +1,4 @@
-"""HTTP/1.1 as far as the gateway needs it: a request read within bounds, an answer, a change of protocol."""
+"""HTTP/1.1 as far as servers here need it: a request read within bounds, an answer, a change of protocol."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import h11
 from attrs import define, field, frozen
 
 from hyperstream.errors import HyperstreamError
-from hyperstream.servers.websocket.transport import Transport
+from hyperstream.servers.door.transport import Transport
 
 MAX_HEADER_BYTES = 16_384
 SERVER = b"hyperstream"
