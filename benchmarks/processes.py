@@ -178,6 +178,7 @@ async def start_daemon(
     settings = {
         "grpc.listen": "127.0.0.1:0",
         "websocket.listen": "127.0.0.1:0",
+        "http.listen": "127.0.0.1:0",
         "log.format": "json",
         **settings,
     }

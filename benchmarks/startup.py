@@ -97,6 +97,7 @@ class Start:
             "node.info_url": "http://127.0.0.1:9/info",
             "grpc.listen": "127.0.0.1:0",
             "websocket.listen": "127.0.0.1:0",
+            "http.enabled": "false",
             **NO_FEEDS,
         }
         self.resident_before = resident_bytes()

@@ -10,6 +10,7 @@ supervise                 one force scope: drain, then force (lifecycle.py)
    ├─ clock               late statuses, unused topics, repairs; batches of prices
    ├─ grpc                the only asyncio loop of the process
    ├─ websocket           the gateway, for programs written for a venue's socket
+   ├─ http                health, metrics, status; ends last
    └─ drain               shuts the intakes, then ends the streams
 """
 
@@ -26,12 +27,13 @@ from attrs import define, field, frozen
 from hyperstream.config import Settings
 from hyperstream.engine.candles import CandleKeeper
 from hyperstream.engine.collector import relax_collector
-from hyperstream.engine.engine import Engine, EngineStatistics
-from hyperstream.engine.prices.engine import PriceEngine, PriceStatistics
+from hyperstream.engine.engine import Engine
+from hyperstream.engine.prices.engine import PriceEngine
 from hyperstream.engine.topics import MarketFormats
 from hyperstream.engine.venue_topics import FrameBoard
 from hyperstream.errors import ConfigurationError
-from hyperstream.hub.hub import Hub, HubStatistics
+from hyperstream.figures import DaemonFigures, DaemonStatistics
+from hyperstream.hub.hub import Hub
 from hyperstream.lifecycle import Lifecycle
 from hyperstream.market.updates import NOTICE_DRAINING, NoticeNote
 from hyperstream.market.venues import (
@@ -43,14 +45,13 @@ from hyperstream.market.venues import (
     FeedDemand,
     FeedItem,
 )
-from hyperstream.servers.grpc.server import GrpcServer, GrpcStatistics
+from hyperstream.servers.grpc.server import GrpcServer
+from hyperstream.servers.http.server import HttpServer
 from hyperstream.servers.websocket.content import Content
-from hyperstream.servers.websocket.server import WebSocketServer, WebSocketStatistics
-from hyperstream.slow_steps import SlowStepLog, StepStatistics
+from hyperstream.servers.websocket.server import WebSocketServer
+from hyperstream.slow_steps import SlowStepLog
 from hyperstream.sources.exchanges.feeds import Feeds
-from hyperstream.sources.exchanges.statistics import FeedStatistics
 from hyperstream.sources.node.source import NodeSource
-from hyperstream.sources.node.statistics import NodeStatistics
 from hyperstream.wire.node_blocks import NodeItem, RepairRequest
 from hyperstream.wire.protobuf.formats import BBO, ORDERBOOK, ORDERS, TRADES
 from hyperstream.wire.protobuf.prices import PRICES
@@ -67,20 +68,7 @@ class Addresses:
 
     grpc: tuple[str, int]
     websocket: tuple[str, int] | None
-
-
-@frozen
-class DaemonStatistics:
-    """Every part's figures."""
-
-    engine: EngineStatistics
-    hub: HubStatistics
-    grpc: GrpcStatistics
-    websocket: WebSocketStatistics | None
-    node: NodeStatistics
-    feeds: dict[str, FeedStatistics]
-    prices: PriceStatistics
-    steps: StepStatistics
+    http: tuple[str, int] | None
 
 
 @define(eq=False)
@@ -95,6 +83,7 @@ class Daemon:
     _steps: SlowStepLog = field(factory=SlowStepLog)
     _grpc: GrpcServer = field(init=False)
     _websocket: WebSocketServer | None = None
+    _http: HttpServer | None = None
     _node: NodeSource = field(init=False)
     _feeds: Feeds = field(init=False)
     _send_repair: trio.MemorySendChannel[RepairRequest] = field(init=False)
@@ -156,6 +145,10 @@ class Daemon:
             others = settings.grpc.max_connections
             self._websocket = WebSocketServer(settings.websocket, self.hub, content, others)
 
+        if settings.http.enabled:
+            parts = (settings, self.lifecycle, self.hub, self.engine, self.statistics, time.time_ns)
+            self._http = HttpServer(settings.http, DaemonFigures(*parts))
+
     async def run(
         self,
         *,
@@ -175,6 +168,9 @@ class Daemon:
                     websocket = None
                     if self._websocket is not None:
                         websocket = await services.start(self._websocket.run, name="websocket")
+                    http = None
+                    if self._http is not None:
+                        http = await services.start(self._http.run, name="http")
                     services.start_soon(self._run_node, intake, name="node")
                     services.start_soon(self._run_feeds, intake_of_feeds, name="feeds")
                     services.start_soon(self._run_engine, engine_done, name="engine")
@@ -183,7 +179,7 @@ class Daemon:
                     dry = (engine_done, prices_done)
                     intakes = (intake, intake_of_feeds)
                     services.start_soon(self._drain, intakes, dry, clock, name="drain")
-                    task_status.started(Addresses(grpc, websocket))
+                    task_status.started(Addresses(grpc, websocket, http))
                 supervise.cancel_scope.cancel(reason="all services have ended")
         code = self.lifecycle.exit_code()
         log.info("stopped", exit_code=int(code))
@@ -256,6 +252,8 @@ class Daemon:
             if self._websocket is not None:
                 nursery.start_soon(self._websocket.drain, name="drain websocket")
         self.prices.latest.close("the daemon ends")
+        if self._http is not None:
+            self._http.close()
 
     def drain(self, reason: str) -> None:
         """Begin to end: what the first signal does."""

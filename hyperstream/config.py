@@ -13,7 +13,7 @@ from typing import TypeVar
 from attrs import AttrsInstance, Factory, field, fields, frozen
 
 from hyperstream.errors import ConfigurationError
-from hyperstream.settings.access import NO_FILE, require_access
+from hyperstream.settings.access import NO_FILE, require_access, require_private
 from hyperstream.settings.catalogue import catalogue
 from hyperstream.settings.feeds import (
     BinanceFeedSettings,
@@ -23,6 +23,7 @@ from hyperstream.settings.feeds import (
     HyperliquidFeedSettings,
 )
 from hyperstream.settings.grpc import GrpcSettings
+from hyperstream.settings.http import HttpSettings
 from hyperstream.settings.kinds import (
     ABOUT,
     Boolean,
@@ -46,6 +47,7 @@ __all__ = [
     "Effective",
     "FeedsSettings",
     "GrpcSettings",
+    "HttpSettings",
     "HyperliquidFeedSettings",
     "LifecycleSettings",
     "ListenAddress",
@@ -188,6 +190,7 @@ class Settings:
     prices: PriceSettings = field(factory=PriceSettings)
     grpc: GrpcSettings = field(factory=GrpcSettings)
     websocket: WebSocketSettings = field(factory=WebSocketSettings)
+    http: HttpSettings = field(factory=HttpSettings)
     lifecycle: LifecycleSettings = field(factory=LifecycleSettings)
     log: LogSettings = field(factory=LogSettings)
 
@@ -221,6 +224,7 @@ def load_effective(
     settings = _built(defaults, reading.values)
     require_access(settings.grpc, "grpc")
     require_access(settings.websocket, "websocket")
+    require_private(settings.http.listen, allow_anyone=settings.http.allow_anyone, section="http")
     return Effective(settings, reading.origins)
 
 

@@ -14,6 +14,7 @@ from hyperstream.cli.watch.price_request import PriceChoices
 from hyperstream.config import (
     FeedsSettings,
     GrpcSettings,
+    HttpSettings,
     ListenAddress,
     LogSettings,
     NodeSettings,
@@ -53,6 +54,7 @@ def settings(data_dir: Path, info_url: str, feeds: FeedsSettings) -> Settings:
         node=NodeSettings(data_dir=data_dir, info_url=info_url, snapshot="auto"),
         grpc=GrpcSettings(listen=ListenAddress("127.0.0.1", 0)),
         websocket=WebSocketSettings(listen=ListenAddress("127.0.0.1", 0)),
+        http=HttpSettings(listen=ListenAddress("127.0.0.1", 0)),
         feeds=feeds,
         log=LogSettings(level="error"),
     )

@@ -12,7 +12,7 @@ import trio
 from hyperstream.app import Daemon
 from hyperstream.cli.exits import DRAINED, FAILED, load_or_exit, run_to_exit_code, set_option
 from hyperstream.cli.narration import MarketSummary, Narrator, State, Summary, narration
-from hyperstream.config import FeedsSettings, ListenAddress, Settings, WebSocketSettings
+from hyperstream.config import FeedsSettings, HttpSettings, ListenAddress, Settings, WebSocketSettings
 from hyperstream.engine.engine import EngineStatistics
 from hyperstream.engine.live_market import LiveMarket
 from hyperstream.errors import ConfigurationError, SnapshotError
@@ -100,9 +100,7 @@ def command(
             speed=speed,
             is_held=hold,
             is_strict=strict,
-            settings=attrs.evolve(
-                settings, grpc=attrs.evolve(settings.grpc, listen=listen), websocket=_gateway(settings)
-            ),
+            settings=attrs.evolve(_on_free_ports(settings), grpc=attrs.evolve(settings.grpc, listen=listen)),
             narrator=narrator,
         )
         if recording.other_layouts and layout is None:
@@ -226,12 +224,15 @@ class Replay:
         return FAILED if is_failed else DRAINED
 
 
-def _gateway(settings: Settings) -> WebSocketSettings:
-    """The gateway's settings, on a free port if nobody chose one: a daemon may be running here."""
-    gateway = settings.websocket
-    if gateway.listen != WebSocketSettings().listen:
-        return gateway
-    return attrs.evolve(gateway, listen=ListenAddress("127.0.0.1", 0))
+def _on_free_ports(settings: Settings) -> Settings:
+    """The gateway and the pages on free ports, if nobody chose others: a daemon may be running here."""
+    free = ListenAddress("127.0.0.1", 0)
+    gateway, pages = settings.websocket, settings.http
+    if gateway.listen == WebSocketSettings().listen:
+        gateway = attrs.evolve(gateway, listen=free)
+    if pages.listen == HttpSettings().listen:
+        pages = attrs.evolve(pages, listen=free)
+    return attrs.evolve(settings, websocket=gateway, http=pages)
 
 
 async def wait_for_tails(daemon: Daemon, player: Player) -> None:

@@ -44,10 +44,15 @@ _NS = 1_000_000_000
 
 @frozen
 class EngineStatistics:
-    """Where the engine stands. ``counts`` are contradictions and oddities by cause."""
+    """Where the engine stands. ``counts`` are contradictions and oddities by cause.
+
+    ``block_time_ns`` and ``read_time_ns`` are of the last block applied, 0 before the first.
+    """
 
     is_ready: bool
     height: int
+    block_time_ns: int
+    read_time_ns: int
     blocks: int
     events: int
     trades: int
@@ -265,6 +270,8 @@ class Engine:
         return EngineStatistics(
             is_ready=self.is_ready,
             height=self.height,
+            block_time_ns=self._markets.stamp.block_time_ns,
+            read_time_ns=self._markets.stamp.read_time_ns,
             blocks=self.blocks,
             events=self.events,
             trades=self.trades,

@@ -74,7 +74,8 @@ class Subscription(ABC):
     ``is_finished`` means that nothing will ever come again once ``take`` returns None; ``cut``
     then says why, if the subscriber was at fault. ``write`` sends a message at once, or returns
     False; servers that can do that set it, and ``is_idle`` while nothing is being sent otherwise.
-    ``is_prompt`` while it keeps up: its live cursors are handed updates before all others.
+    ``is_prompt`` while it keeps up: its live cursors are handed updates before all others. ``who`` names the
+    subscriber to people: the call or the dialect, and the peer's address.
     """
 
     hub: Hub
@@ -92,6 +93,7 @@ class Subscription(ABC):
     merged: int = 0
     gaps: int = 0
     is_prompt: bool = False
+    who: str = ""
     _blocks_behind: int = 0
     _joining: dict[Cursor, None] = field(factory=dict)
     _held_bytes: int = 0

@@ -62,3 +62,15 @@ def require_access(settings: AccessSettings, section: str) -> None:
         )
     if problems:
         raise ConfigurationError("\n".join(problems))
+
+
+def require_private(listen: ListenAddress, *, allow_anyone: bool, section: str) -> None:
+    """Check that a server without keys is for this host only, or for anyone in plain words.
+
+    Raises ConfigurationError.
+    """
+    if not (listen.is_loopback or allow_anyone):
+        raise ConfigurationError(
+            f"{section}.listen {listen} can be reached from other hosts, and its pages ask for no key: "
+            f"listen on 127.0.0.1, or set {section}.allow_anyone = true to let anybody read them"
+        )

@@ -119,7 +119,11 @@ class Daemon(Program):
     """``hyperstream run`` with settings such as ``{"node.data_dir": path}``; logs are JSON."""
 
     def __init__(self, settings: dict[str, Any], *, start: list[str] | None = None) -> None:
-        ports = {"grpc.listen": "127.0.0.1:0", "websocket.listen": "127.0.0.1:0"}
+        ports = {
+            "grpc.listen": "127.0.0.1:0",
+            "websocket.listen": "127.0.0.1:0",
+            "http.listen": "127.0.0.1:0",
+        }
         chosen = {**ports, "node.snapshot_retry_seconds": 0.1, **settings}
         arguments = [part for name, value in chosen.items() for part in ("--set", f"{name}={value}")]
         super().__init__("run", *arguments, start=start)

@@ -14,7 +14,7 @@ from click.testing import CliRunner
 from hyperstream.cli import main
 from hyperstream.cli.narration import State, Summary
 from hyperstream.cli.replay import Replay
-from hyperstream.config import GrpcSettings, Settings, WebSocketSettings
+from hyperstream.config import GrpcSettings, HttpSettings, Settings, WebSocketSettings
 from hyperstream.testing import FakeNode
 from hyperstream.testing.recording import Recording
 from tests.processes import printing
@@ -88,7 +88,9 @@ def make_replay(
         is_held=False,
         is_strict=is_strict,
         settings=Settings(
-            grpc=GrpcSettings(listen="127.0.0.1:0"), websocket=WebSocketSettings(listen="127.0.0.1:0")
+            grpc=GrpcSettings(listen="127.0.0.1:0"),
+            websocket=WebSocketSettings(listen="127.0.0.1:0"),
+            http=HttpSettings(listen="127.0.0.1:0"),
         ),
         narrator=narrator,
     )

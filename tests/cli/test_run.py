@@ -28,7 +28,9 @@ def data_dir(tmp_path: Path) -> Path:
     return tmp_path / "data"
 
 
-FREE_PORTS = ("--set", "grpc.listen=127.0.0.1:0", "--set", "websocket.listen=127.0.0.1:0")
+FREE_PORTS = tuple(
+    word for server in ("grpc", "websocket", "http") for word in ("--set", f"{server}.listen=127.0.0.1:0")
+)
 NO_FEEDS = [
     part
     for venue in ("binance", "binance_futures", "hyperliquid", "bybit")

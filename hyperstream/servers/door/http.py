@@ -105,9 +105,15 @@ class HttpPeer:
             return event
 
     def answer(
-        self, status: int, body: bytes, headers: Iterable[tuple[str, str]] = (), *, is_last: bool = False
+        self,
+        status: int,
+        body: bytes,
+        headers: Iterable[tuple[str, str]] = (),
+        *,
+        is_last: bool = False,
+        is_head: bool = False,
     ) -> None:
-        """Answer the request that was read."""
+        """Answer the request that was read; of a HEAD request the body is only measured."""
         if self._http.our_state not in (h11.IDLE, h11.SEND_RESPONSE):
             return
         fields = [
@@ -118,7 +124,9 @@ class HttpPeer:
         if is_last:
             fields.append((b"connection", b"close"))
         response = h11.Response(status_code=status, headers=fields)
-        data = [self._http.send(response), self._http.send(h11.Data(data=body))]
+        data = [self._http.send(response)]
+        if not is_head:
+            data.append(self._http.send(h11.Data(data=body)))
         data.append(self._http.send(h11.EndOfMessage()))
         self.transport.send(b"".join(part for part in data if part))
 

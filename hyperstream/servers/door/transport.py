@@ -22,11 +22,15 @@ FAREWELL_BYTES = 262_144
 
 
 class Transport:
-    """A plain socket. Owns it from the start; ``close`` may be called any number of times."""
+    """A plain socket. Owns it from the start; ``close`` may be called any number of times.
 
-    __slots__ = ("_socket", "_unsent", "bytes_sent", "is_broken")
+    ``address`` is the peer's, for what is said of it.
+    """
 
-    def __init__(self, peer: socket.socket) -> None:
+    __slots__ = ("_socket", "_unsent", "address", "bytes_sent", "is_broken")
+
+    def __init__(self, peer: socket.socket, address: str = "") -> None:
+        self.address = address
         self._socket = peer
         self._unsent = bytearray()
         self.bytes_sent = 0
@@ -118,8 +122,8 @@ class TlsTransport(Transport):
 
     __slots__ = ("_received", "_sealed", "_tls")
 
-    def __init__(self, peer: socket.socket, context: ssl.SSLContext) -> None:
-        super().__init__(peer)
+    def __init__(self, peer: socket.socket, context: ssl.SSLContext, address: str = "") -> None:
+        super().__init__(peer, address)
         self._received = ssl.MemoryBIO()
         self._sealed = ssl.MemoryBIO()
         self._tls = context.wrap_bio(self._received, self._sealed, server_side=True)

@@ -27,7 +27,7 @@ from hyperstream.servers.grpc.requests import (
     require_ready,
     resume_points,
 )
-from hyperstream.servers.grpc.subscriber import Subscriber
+from hyperstream.servers.grpc.subscriber import Subscriber, name_of
 from hyperstream.v1 import common_pb2, orderbook_pb2
 from hyperstream.wire.protobuf.formats import BBO, ORDERBOOK, ORDERS, TRADES, ProtobufFormat
 
@@ -166,6 +166,7 @@ class OrderbookService:
             heartbeat_seconds=following.heartbeat_seconds,
         )
         subscription = self.hub.subscribe(following.contract, wire_format, subscriber.wake, self.limits)
+        subscription.who = name_of(stream)
         subscriber.follow(subscription)
         resume = resume_points(following.resume)
 

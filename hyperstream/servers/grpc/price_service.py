@@ -26,7 +26,7 @@ from hyperstream.servers.grpc.price_following import PriceFollowing
 from hyperstream.servers.grpc.price_instruments import describe_indicators, describe_venue
 from hyperstream.servers.grpc.price_selections import PriceSelections, size_of
 from hyperstream.servers.grpc.requests import MAX_HEARTBEAT_SECONDS, refuse
-from hyperstream.servers.grpc.subscriber import Subscriber
+from hyperstream.servers.grpc.subscriber import Subscriber, name_of
 from hyperstream.token_bucket import TokenBucket
 from hyperstream.v1 import price_pb2
 from hyperstream.wire.protobuf.prices import PRICES
@@ -77,6 +77,7 @@ class PriceService:
             stream, heartbeat=lambda: PRICES.heartbeat(self.now_ns(), 0), heartbeat_seconds=0
         )
         subscription = self.hub.subscribe(Contract.CONFLATE, PRICES, subscriber.wake, self.limits)
+        subscription.who = name_of(stream)
         subscriber.follow(subscription)
         most = self.max_series_per_stream
         following = PriceFollowing(

@@ -21,6 +21,12 @@ from hyperstream.servers.grpc.frames import FrameWriter
 STALL_SECONDS = 10.0
 
 
+def name_of(stream: Stream[Any, Any]) -> str:
+    """Who calls, for people."""
+    address = stream.peer.addr()
+    return f"grpc {address[0]}:{address[1]}" if address else "grpc"
+
+
 @define(eq=False)
 class Subscriber:
     """Sends what its subscription has, until that is finished or the peer has gone.

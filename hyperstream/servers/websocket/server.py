@@ -120,7 +120,7 @@ class WebSocketServer:
         """One connection, guarded."""
         transport: Transport | None = None
         try:
-            transport = self._transport(peer)
+            transport = self._transport(peer, address)
             await PeerConnection(transport, self).run()
         except Exception as exc:
             # Also an ExceptionGroup of a session's nursery: one peer may never end the server.
@@ -132,10 +132,10 @@ class WebSocketServer:
                 peer.close()
             self._connections.close(address)
 
-    def _transport(self, peer: socket.socket) -> Transport:
+    def _transport(self, peer: socket.socket, address: str) -> Transport:
         if self._certificates is None:
-            return Transport(peer)
-        return TlsTransport(peer, self._certificates.context)
+            return Transport(peer, address)
+        return TlsTransport(peer, self._certificates.context, address)
 
     async def _sweep(self) -> None:
         """Hold every session to its deadlines."""

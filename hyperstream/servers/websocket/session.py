@@ -219,6 +219,7 @@ class Session:
         if in_parts:
             limits = evolve(limits, max_bytes=max(limits.max_bytes, SNAPSHOT_QUEUE_BYTES))
         subscription = self.hub.subscribe(contract, wire_format, self._sender.wake, limits)
+        subscription.who = f"websocket {self.transport.address}"
         self._sender.add(subscription, in_parts=in_parts)
         return subscription
 

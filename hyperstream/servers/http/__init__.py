@@ -1,0 +1,1 @@
+"""The operator's pages: ``/healthz``, ``/readyz``, ``/metrics``, ``/status``, and ``/`` to look at."""
