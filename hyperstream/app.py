@@ -2,6 +2,7 @@
 
 supervise                 one force scope: drain, then force (lifecycle.py)
 ├─ signals                first SIGTERM or SIGINT drains, the second forces; SIGHUP reloads keys, certificates
+├─ watchdog               tells systemd: ready, alive, how it does, ending
 └─ services               ends by itself once the intakes are shut and the channels ran dry
    ├─ node                tails the node's files, fetches snapshots           → items
    ├─ engine              items → books → hub
@@ -52,6 +53,7 @@ from hyperstream.servers.websocket.server import WebSocketServer
 from hyperstream.slow_steps import SlowStepLog
 from hyperstream.sources.exchanges.feeds import Feeds
 from hyperstream.sources.node.source import NodeSource
+from hyperstream.watchdog import Progress, Watchdog
 from hyperstream.wire.node_blocks import NodeItem, RepairRequest
 from hyperstream.wire.protobuf.formats import BBO, ORDERBOOK, ORDERS, TRADES
 from hyperstream.wire.protobuf.prices import PRICES
@@ -84,6 +86,8 @@ class Daemon:
     _grpc: GrpcServer = field(init=False)
     _websocket: WebSocketServer | None = None
     _http: HttpServer | None = None
+    _figures: DaemonFigures = field(init=False)
+    _watchdog: Watchdog = field(init=False)
     _node: NodeSource = field(init=False)
     _feeds: Feeds = field(init=False)
     _send_repair: trio.MemorySendChannel[RepairRequest] = field(init=False)
@@ -145,9 +149,11 @@ class Daemon:
             others = settings.grpc.max_connections
             self._websocket = WebSocketServer(settings.websocket, self.hub, content, others)
 
+        parts = (settings, self.lifecycle, self.hub, self.engine, self.statistics, time.time_ns)
+        self._figures = DaemonFigures(*parts)
         if settings.http.enabled:
-            parts = (settings, self.lifecycle, self.hub, self.engine, self.statistics, time.time_ns)
-            self._http = HttpServer(settings.http, DaemonFigures(*parts))
+            self._http = HttpServer(settings.http, self._figures)
+        self._watchdog = Watchdog(self._progress, self._figures.summary)
 
     async def run(
         self,
@@ -179,11 +185,16 @@ class Daemon:
                     dry = (engine_done, prices_done)
                     intakes = (intake, intake_of_feeds)
                     services.start_soon(self._drain, intakes, dry, clock, name="drain")
+                    await supervise.start(self._watchdog.run, name="watchdog")
                     task_status.started(Addresses(grpc, websocket, http))
                 supervise.cancel_scope.cancel(reason="all services have ended")
         code = self.lifecycle.exit_code()
         log.info("stopped", exit_code=int(code))
         return int(code)
+
+    def _progress(self) -> Progress:
+        """How far the engine has come."""
+        return Progress(self.engine.items, self._items.statistics().current_buffer_used)
 
     def _request_repair(self, request: RepairRequest) -> None:
         """Ask the node source for a snapshot; once it has been shut, nothing can be repaired."""
@@ -233,6 +244,7 @@ class Daemon:
     ) -> None:
         """Send the last batch, shut the intakes, let the channels run dry, end the streams: in this order."""
         await self.lifecycle.wait_draining()
+        self._watchdog.stopping()
         self.prices.catch_up(self._feed_items)
         self._grpc.close_intake()
         if self._websocket is not None:

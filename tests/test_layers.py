@@ -23,10 +23,11 @@ _BELOW_SERVICES = _SMALL | {"hub", "sockets", "wire", "market", "v1", "errors"}
 _SERVICE = _BELOW_SERVICES | {"config", "logs"}
 MAY_IMPORT: dict[str, frozenset[str]] = {
     "cli": _SERVICE | {"app", "lifecycle", "servers", "sources", "engine", "settings", "testing"},
-    "app": _SERVICE | {"lifecycle", "slow_steps", "figures", "servers", "sources", "engine"},
+    "app": _SERVICE | {"lifecycle", "slow_steps", "watchdog", "figures", "servers", "sources", "engine"},
     "figures": _SERVICE | {"lifecycle", "slow_steps", "servers", "sources", "engine"},
     "lifecycle": _SERVICE,
     "slow_steps": frozenset({"log_once"}),
+    "watchdog": frozenset(),
     "servers": _SERVICE,
     "sources": _SERVICE,
     "engine": _SERVICE,

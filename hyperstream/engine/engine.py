@@ -81,6 +81,7 @@ class Engine:
     counts: Counter[str] = field(factory=Counter)
     positions: dict[str, Position] = field(factory=dict)
     is_ready: bool = False
+    items: int = 0
     blocks: int = 0
     events: int = 0
     trades: int = 0
@@ -151,6 +152,7 @@ class Engine:
 
     def apply(self, item: NodeItem) -> None:
         """Apply one item and publish what it changed."""
+        self.items += 1
         match item:
             case DiffBlock():
                 self._apply_diffs(item)

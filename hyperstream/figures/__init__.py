@@ -69,6 +69,14 @@ class DaemonFigures:
     def _since(self, time_ns: int) -> float:
         return max(0, self.now_ns() - time_ns) / _NS
 
+    def summary(self) -> str:
+        """How it does, in a sentence."""
+        troubles = self.troubles()
+        if troubles:
+            return "; ".join(troubles)
+        engine = self.engine.statistics()
+        return f"block {engine.height}, {engine.markets} markets, {len(self.hub.subscriptions)} subscriptions"
+
     def status(self) -> dict[str, Any]:
         """Every source, topic and subscriber; of thousands of these, the first so many."""
         statistics, troubles = self.statistics(), self.troubles()

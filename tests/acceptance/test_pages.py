@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import pytest
 import trio
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -98,6 +99,23 @@ def test_before_there_are_books_it_is_alive_and_not_ready_and_a_drain_shows(tmp_
         assert "<title>hyperstream</title>" in pages.get("/").text
         daemon.process.send_signal(signal.SIGTERM)
         assert daemon.wait() == 0
+
+
+def test_systemd_is_told_that_it_is_ready_and_that_it_ends(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
+        systemd.bind(str(tmp_path / "notify"))
+        systemd.settimeout(PATIENCE_SECONDS)
+        monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "notify"))
+        with Daemon({**FEEDLESS, "node.data_dir": tmp_path / "data"}) as daemon:
+            first = systemd.recv(4096).decode()
+            assert first.startswith("READY=1\nSTATUS=the books are not loaded")
+            daemon.process.send_signal(signal.SIGTERM)
+            while (told := systemd.recv(4096).decode()) == "WATCHDOG=1":
+                pass
+            assert told == "STOPPING=1\nSTATUS=draining"
+            assert daemon.wait() == 0
 
 
 def test_a_port_that_is_taken_costs_the_pages_and_nothing_else(tmp_path: Path) -> None:
