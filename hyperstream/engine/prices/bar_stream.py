@@ -33,7 +33,9 @@ class BarStream:
     """The forming bar, the closed ones as far back as they are kept, and who computes from them.
 
     It exists while somebody follows the bars or an indicator on them. ``changes`` counts what could have
-    changed the forming bar.
+    changed the forming bar. A series begins with its first whole bar: one that began before its trades
+    were followed is told, and counted by no indicator, because who asks later would not find it in the
+    history of trades.
     """
 
     def __init__(
@@ -48,6 +50,7 @@ class BarStream:
         self.last_closed: Bar | None = None
         self.changes = 0
         self.unreadable = 0
+        self._has_begun = False
         self.last_used_ns = 0
         self.wanted: tuple[FeedTopic, ...] = offers.bar_topics(market.venue, market.symbol, name.interval)
         self._publisher = publisher
@@ -57,8 +60,10 @@ class BarStream:
 
     def _begin(self) -> None:
         """Begin with what the history of trades, or bars of a shorter interval, say of the past."""
-        replayed = [bar for bar in self.builder.replay(self.market.history) if not bar.is_partial]
-        first_seconds = replayed[0].values.start_seconds if replayed else float("inf")
+        replayed = self.builder.replay(self.market.history)
+        first = 1 if replayed and replayed[0].is_partial else 0
+        counted = [bar.values for bar in replayed[first:]]
+        first_seconds = counted[0].start_seconds if counted else float("inf")
         best: BarHistory | None = None
         for stream in self.market.bars.values():
             if stream.interval != self.interval and self.interval.is_made_of(stream.interval):
@@ -68,10 +73,11 @@ class BarStream:
         for values in best.bars() if best is not None else ():
             if values.start_seconds < first_seconds:
                 self.history.append(values)
-        for bar in replayed:
-            self.history.append(bar.values)
-            self.last_closed = bar
-        if self.last_closed is not None:
+        for values in counted:
+            self.history.append(values)
+        self._has_begun = bool(replayed) or len(self.history) > 0
+        if replayed:
+            self.last_closed = replayed[-1]
             self.closed.begin()
         if self.builder.take_forming() is not None:
             self.forming.begin()
@@ -125,10 +131,16 @@ class BarStream:
             self._close(closed)
         return bool(closed)
 
+    def counts(self, bar: Bar) -> bool:
+        """Whether indicators take this bar, the forming or the next that closes."""
+        return self._has_begun or not bar.is_partial
+
     def _close(self, bars: Sequence[Bar]) -> None:
         for bar in bars:
-            values = bar.values
-            self.history.append(values)
+            values = bar.values if self.counts(bar) else None
+            if values is not None:
+                self.history.append(values)
+            self._has_begun = True
             self.last_closed = bar
             if self.closed.topic.snapshots is None:
                 self.closed.begin()

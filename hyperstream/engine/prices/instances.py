@@ -164,7 +164,7 @@ class BarInstance(_Instance):
         self.stream = stream
         self.computations = 0
         self._publisher = publisher
-        self._closed_bar: Bar | None = stream.last_closed
+        self.closed_bar: Bar | None = stream.last_closed
         try:
             indicator.warm(stream.history)
         except IndicatorFault as problem:
@@ -180,14 +180,15 @@ class BarInstance(_Instance):
         """Where it is published."""
         return self.closed.topic, self.forming.topic
 
-    def close(self, bar: Bar, values: BarValues) -> None:
-        """Take a bar that has closed."""
-        self.computations += 1
-        try:
-            self.indicator.update(values)
-        except IndicatorFault as problem:
-            self.fault(problem)
-        self._closed_bar = bar
+    def close(self, bar: Bar, values: BarValues | None) -> None:
+        """Take a bar that has closed; without values it is only told that it has."""
+        self.closed_bar = bar
+        if values is not None:
+            self.computations += 1
+            try:
+                self.indicator.update(values)
+            except IndicatorFault as problem:
+                self.fault(problem)
         if self.closed.is_followed:
             value, warmed = self.indicator.value, self.indicator.warmed
             self._publisher.closings.append(
@@ -207,16 +208,17 @@ class BarInstance(_Instance):
         if bar is None:
             return None
         value: Value | None = None
-        try:
-            value = self.indicator.peek(bar.values)
-        except IndicatorFault as problem:
-            self.fault(problem)
+        if self.stream.counts(bar):
+            try:
+                value = self.indicator.peek(bar.values)
+            except IndicatorFault as problem:
+                self.fault(problem)
         warmed = self.indicator.needed if value is not None else self.indicator.warmed
         return self._update(bar, value, warmed, True, sequence)
 
     def newest_closed(self, sequence: int) -> IndicatorUpdate:
         """The value that stands."""
-        return self._update(self._closed_bar, self.indicator.value, self.indicator.warmed, False, sequence)
+        return self._update(self.closed_bar, self.indicator.value, self.indicator.warmed, False, sequence)
 
     def version(self) -> object:
         """One per change of the bars."""
@@ -255,4 +257,5 @@ class _ClosedValue:
         return self._instance.newest_closed(sequence)
 
     def version(self) -> object:
-        return self._instance.computations
+        bar = self._instance.closed_bar
+        return bar.start_ns if bar is not None else 0
