@@ -16,6 +16,8 @@ import structlog
 import trio
 from attrs import define, field
 
+from hyperstream.early_signals import early_signals
+
 log = structlog.get_logger("hyperstream.lifecycle")
 
 # Wrappers such as timeout(1) signal the process and then its group: one wish, told twice.
@@ -75,6 +77,7 @@ class Lifecycle:
     async def obey_signals(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Drain at the first SIGTERM or SIGINT, force at the second; SIGHUP reloads. Until cancelled."""
         with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT, signal.SIGHUP) as received:
+            early_signals.hand_over()
             task_status.started()
             async for number in received:
                 name = signal.Signals(number).name

@@ -25,7 +25,7 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     "cli": _SERVICE | {"app", "lifecycle", "servers", "sources", "engine", "settings", "testing"},
     "app": _SERVICE | {"lifecycle", "slow_steps", "watchdog", "figures", "servers", "sources", "engine"},
     "figures": _SERVICE | {"lifecycle", "slow_steps", "servers", "sources", "engine"},
-    "lifecycle": _SERVICE,
+    "lifecycle": _SERVICE | {"early_signals"},
     "slow_steps": frozenset({"log_once"}),
     "watchdog": frozenset(),
     "servers": _SERVICE,
@@ -44,7 +44,8 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     "logs": frozenset({"config", "errors"}),
     "testing": frozenset({"wire", "market", "errors"}),
     "__init__": frozenset(),
-    "__main__": frozenset({"cli"}),
+    "__main__": frozenset({"cli", "early_signals"}),
+    "early_signals": frozenset(),
 }
 ONLY_IN_GRPC_SERVER = frozenset({"asyncio", "grpclib", "trio_asyncio", "h2", "hpack", "hyperframe"})
 # What a pure room must not touch: concurrency, clocks, the outside world.
