@@ -22,9 +22,9 @@ from collections.abc import Sequence
 from attrs import define, field, frozen
 
 from hyperstream.market.bars import Bar
-from hyperstream.market.decimals import format_e8, parse_e8
 from hyperstream.market.history import PriceHistory
 from hyperstream.market.intervals import SECOND_NS, Interval
+from hyperstream.market.venue_decimals import format_e12, parse_e12
 
 FLAT_BARS = 1_000
 EARLY_NS = 60 * SECOND_NS
@@ -69,11 +69,11 @@ class BarBuilder:
     _high: str = field(default="", init=False)
     _low: str = field(default="", init=False)
     _close: str = field(default="", init=False)
-    _high_e8: int = field(default=0, init=False)
-    _low_e8: int = field(default=0, init=False)
-    _volume_e8: int = field(default=0, init=False)
-    _turnover_e16: int = field(default=0, init=False)
-    _taker_buy_volume_e8: int = field(default=0, init=False)
+    _high_e12: int = field(default=0, init=False)
+    _low_e12: int = field(default=0, init=False)
+    _volume_e12: int = field(default=0, init=False)
+    _turnover_e24: int = field(default=0, init=False)
+    _taker_buy_volume_e12: int = field(default=0, init=False)
     _trade_count: int = field(default=0, init=False)
     _is_partial: bool = field(default=True, init=False)
 
@@ -88,8 +88,10 @@ class BarBuilder:
     _covered_trades: int = field(default=0, init=False)
     _skipped_bars: int = field(default=0, init=False)
 
-    def add(self, time_ns: int, price: str, price_e8: int, size_e8: int, is_taker_buy: bool) -> Sequence[Bar]:
-        """Count a trade in. ``price`` is the spelling of ``price_e8``; ``time_ns`` is the venue's time."""
+    def add(
+        self, time_ns: int, price: str, price_e12: int, size_e12: int, is_taker_buy: bool
+    ) -> Sequence[Bar]:
+        """Count a trade in. ``price`` is the spelling of ``price_e12``; ``time_ns`` is the venue's time."""
         if self.follows_venue:
             self._covered_trades += 1
             return ()
@@ -104,13 +106,13 @@ class BarBuilder:
             closed = self._move_to(self.interval.start_of(time_ns))
         if not self._trade_count:
             self._open = self._high = self._low = self._close = price
-            self._high_e8 = self._low_e8 = price_e8
+            self._high_e12 = self._low_e12 = price_e12
             self._first_ns = self._last_ns = time_ns
         else:
-            if price_e8 > self._high_e8:
-                self._high, self._high_e8 = price, price_e8
-            elif price_e8 < self._low_e8:
-                self._low, self._low_e8 = price, price_e8
+            if price_e12 > self._high_e12:
+                self._high, self._high_e12 = price, price_e12
+            elif price_e12 < self._low_e12:
+                self._low, self._low_e12 = price, price_e12
             if time_ns >= self._last_ns:
                 self._close, self._last_ns = price, time_ns
             elif time_ns < self._first_ns:
@@ -118,10 +120,10 @@ class BarBuilder:
         if self._is_in_gap:
             self._is_in_gap, self._is_partial = False, True
         self._trade_count += 1
-        self._volume_e8 += size_e8
-        self._turnover_e16 += price_e8 * size_e8
+        self._volume_e12 += size_e12
+        self._turnover_e24 += price_e12 * size_e12
         if is_taker_buy:
-            self._taker_buy_volume_e8 += size_e8
+            self._taker_buy_volume_e12 += size_e12
         self._has_changed = True
         return closed
 
@@ -178,11 +180,11 @@ class BarBuilder:
         spelled: dict[int, str] = {}
         oldest_ns = history.oldest_time_ns
         for tick in history.ticks():
-            if tick.size_e8:
-                price_e8 = tick.price_e8
-                price = spelled.get(price_e8) or spelled.setdefault(price_e8, format_e8(price_e8))
+            if tick.size_e12:
+                price_e12 = tick.price_e12
+                price = spelled.get(price_e12) or spelled.setdefault(price_e12, format_e12(price_e12))
                 is_first = self._start_ns < 0
-                closed += self.add(tick.time_ns, price, price_e8, abs(tick.size_e8), tick.size_e8 > 0)
+                closed += self.add(tick.time_ns, price, price_e12, abs(tick.size_e12), tick.size_e12 > 0)
                 if is_first and oldest_ns is not None:
                     self._is_partial = oldest_ns >= self._start_ns
         return closed
@@ -236,8 +238,8 @@ class BarBuilder:
             bar = self._bar(is_closed=True)
         self._start_ns, self._end_ns = self._end_ns, self._end_ns + self.interval.duration_ns
         self._open = self._high = self._low = self._close
-        self._high_e8 = self._low_e8 = parse_e8(self._close)
-        self._volume_e8 = self._turnover_e16 = self._taker_buy_volume_e8 = self._trade_count = 0
+        self._high_e12 = self._low_e12 = parse_e12(self._close)
+        self._volume_e12 = self._turnover_e24 = self._taker_buy_volume_e12 = self._trade_count = 0
         self._is_partial = self._is_in_gap
         self._has_changed = True
         self._last_closed = bar
@@ -246,12 +248,12 @@ class BarBuilder:
     def _take_over(self, bar: Bar) -> None:
         """Make the venue's bar the state that trades go on from."""
         self._open, self._high, self._low, self._close = bar.open, bar.high, bar.low, bar.close
-        self._high_e8, self._low_e8 = parse_e8(bar.high), parse_e8(bar.low)
+        self._high_e12, self._low_e12 = parse_e12(bar.high), parse_e12(bar.low)
         self._first_ns, self._last_ns = bar.start_ns, bar.start_ns
-        self._volume_e8 = bar.volume_e8
-        self._turnover_e16 = bar.turnover_e16 or 0
-        self._taker_buy_volume_e8 = bar.taker_buy_volume_e8 or 0
-        self._trade_count = max(bar.trade_count or 0, 1 if bar.volume_e8 else 0)
+        self._volume_e12 = bar.volume_e12
+        self._turnover_e24 = bar.turnover_e24 or 0
+        self._taker_buy_volume_e12 = bar.taker_buy_volume_e12 or 0
+        self._trade_count = max(bar.trade_count or 0, 1 if bar.volume_e12 else 0)
 
     def _bar(self, *, is_closed: bool) -> Bar:
         # A bar built while the venue's are followed is one that the venue sent nothing for: it is
@@ -263,9 +265,9 @@ class BarBuilder:
             self._high,
             self._low,
             self._close,
-            self._volume_e8,
-            self._turnover_e16,
-            self._taker_buy_volume_e8,
+            self._volume_e12,
+            self._turnover_e24,
+            self._taker_buy_volume_e12,
             self._trade_count,
             is_closed=is_closed,
             is_partial=self._is_partial,
@@ -282,9 +284,9 @@ def _closed(bar: Bar, *, is_partial: bool) -> Bar:
         bar.high,
         bar.low,
         bar.close,
-        bar.volume_e8,
-        bar.turnover_e16,
-        bar.taker_buy_volume_e8,
+        bar.volume_e12,
+        bar.turnover_e24,
+        bar.taker_buy_volume_e12,
         bar.trade_count,
         is_closed=True,
         is_partial=bar.is_partial or is_partial,

@@ -11,11 +11,11 @@ from math import nan
 from attrs import frozen
 
 from hyperstream.errors import DecimalError
-from hyperstream.market.decimals import SCALE, format_e8, parse_e8
 from hyperstream.market.history import BarValues
 from hyperstream.market.intervals import SECOND_NS, Interval
+from hyperstream.market.venue_decimals import SCALE, format_e12, parse_e12
 
-TURNOVER_PLACES = 16
+TURNOVER_PLACES = 24
 
 
 @frozen
@@ -23,8 +23,8 @@ class Bar:
     """One bar, forming or closed.
 
     ``start_ns`` (inclusive) and ``end_ns`` (exclusive) are UTC nanoseconds. Prices are the venue's
-    own digits. Volumes are exact integers of 10^-8 units of the base asset, turnover (the sum of
-    price times size) of 10^-16 units of the quote asset. None means that the venue does not say.
+    own digits. Volumes are exact integers of 10^-12 units of the base asset, turnover (the sum of
+    price times size) of 10^-24 units of the quote asset. None means that the venue does not say.
 
     ``is_partial``: trades may be missing, because the bar began before we listened, or a feed had
     a gap, or the venue's last word on it never came. ``is_venue``: these are the venue's numbers.
@@ -36,9 +36,9 @@ class Bar:
     high: str
     low: str
     close: str
-    volume_e8: int
-    turnover_e16: int | None = None
-    taker_buy_volume_e8: int | None = None
+    volume_e12: int
+    turnover_e24: int | None = None
+    taker_buy_volume_e12: int | None = None
     trade_count: int | None = None
     is_closed: bool = False
     is_partial: bool = False
@@ -59,18 +59,18 @@ class Bar:
     ) -> Bar:
         """Make a bar of a venue's own strings; ``prices`` are open, high, low, close.
 
-        Turnover past 16 places is cut off: Bybit sends the digits of a double there.
+        Turnover past 24 places is cut off: Bybit sends the digits of a double there.
         Raises DecimalError (a FormatError) for strings that are no plain decimals.
         """
         for price in prices:
-            parse_e8(price)
+            parse_e12(price)
         return cls(
             start_ns,
             start_ns + interval.duration_ns,
             *prices,
-            volume_e8=parse_e8(volume),
-            turnover_e16=None if turnover is None else _parse_e16(turnover),
-            taker_buy_volume_e8=None if taker_buy_volume is None else parse_e8(taker_buy_volume),
+            volume_e12=parse_e12(volume),
+            turnover_e24=None if turnover is None else _parse_e24(turnover),
+            taker_buy_volume_e12=None if taker_buy_volume is None else parse_e12(taker_buy_volume),
             trade_count=trade_count,
             is_closed=is_closed,
             is_venue=True,
@@ -79,36 +79,36 @@ class Bar:
     @property
     def volume(self) -> str:
         """The volume in its shortest spelling (``"12.5"``)."""
-        return format_e8(self.volume_e8)
+        return format_e12(self.volume_e12)
 
     @property
     def turnover(self) -> str | None:
         """The turnover in its shortest spelling, None where the venue does not say it."""
-        if self.turnover_e16 is None:
+        if self.turnover_e24 is None:
             return None
-        whole, fraction = divmod(self.turnover_e16, SCALE * SCALE)
-        return f"{whole}.{fraction:016d}".rstrip("0") if fraction else f"{whole}.0"
+        whole, fraction = divmod(self.turnover_e24, SCALE * SCALE)
+        return f"{whole}.{fraction:024d}".rstrip("0") if fraction else f"{whole}.0"
 
     @property
     def values(self) -> BarValues:
         """The bar as doubles, each the nearest to its decimal."""
-        takers = self.taker_buy_volume_e8
+        takers = self.taker_buy_volume_e12
         return BarValues(
             float(self.open),
             float(self.high),
             float(self.low),
             float(self.close),
-            self.volume_e8 / SCALE,
+            self.volume_e12 / SCALE,
             nan if takers is None else takers / SCALE,
             float(self.start_ns // SECOND_NS),
         )
 
 
-def _parse_e16(text: str) -> int:
+def _parse_e24(text: str) -> int:
     whole, point, fraction = text.partition(".")
-    whole_e16 = parse_e8(whole) * SCALE
+    whole_e24 = parse_e12(whole) * SCALE
     if not point:
-        return whole_e16
+        return whole_e24
     if not (fraction.isascii() and fraction.isdigit()):
         raise DecimalError(f"not a plain decimal: {text[:40]!r}")
-    return whole_e16 + int(fraction[:TURNOVER_PLACES].ljust(TURNOVER_PLACES, "0"))
+    return whole_e24 + int(fraction[:TURNOVER_PLACES].ljust(TURNOVER_PLACES, "0"))

@@ -15,10 +15,11 @@ from typing import NamedTuple
 
 from attrs import define, field, frozen
 
-from hyperstream.market.decimals import SCALE
 from hyperstream.market.intervals import SECOND_NS, Interval
+from hyperstream.market.venue_decimals import SCALE
 
-_EXACT_BELOW = 2.0e7
+_EXACT_E12_BELOW = 2.0e3
+_EXACT_E8_BELOW = 2.0e7
 
 
 class BarValues(NamedTuple):
@@ -38,23 +39,28 @@ class BarValues(NamedTuple):
 
 @frozen
 class Tick:
-    """One price. ``size_e8`` is negative when the taker sold, and 0 for a price that is no trade."""
+    """One price. ``size_e12`` is negative when the taker sold, and 0 for a price that is no trade."""
 
     time_ns: int
-    price_e8: int
-    size_e8: int
+    price_e12: int
+    size_e12: int
 
 
-def exact_e8(value: float) -> int:
-    """Return a double as the integer of 10^-8 units that it was read from.
+def exact_e12(value: float) -> int:
+    """Return a double as the integer of 10^-12 units that it was read from.
 
-    Exact for every decimal of at most 15 significant digits and eight places: below 2 * 10^7 the
-    error of the double, times 10^8, is less than a half, and above it the shortest spelling of
-    the double is the decimal itself.
+    Exact for every decimal of at most 15 significant digits and twelve places: below 2,000 the error of the
+    double, times 10^12, is less than a half, and so it is below 2 * 10^7 times 10^8. If that decimal of eight
+    places makes the same double, no other of 15 digits does; otherwise the shortest spelling of the double
+    is the decimal itself.
     """
-    if -_EXACT_BELOW < value < _EXACT_BELOW:
-        return round(value * 1e8)
-    return int(Decimal(repr(value)).scaleb(8))
+    if -_EXACT_E12_BELOW < value < _EXACT_E12_BELOW:
+        return round(value * 1e12)
+    if -_EXACT_E8_BELOW < value < _EXACT_E8_BELOW:
+        value_e8 = round(value * 1e8)
+        if value_e8 / 1e8 == value:
+            return value_e8 * 10_000
+    return int(Decimal(repr(value)).scaleb(12))
 
 
 @define(eq=False)
@@ -89,7 +95,7 @@ class PriceHistory:
         return self._prices[_first(len(self._prices), self.capacity, count) :]
 
     def ticks(self, since_ns: int | None = None) -> Iterator[Tick]:
-        """Yield the ticks, oldest first, with exact prices and sizes (see ``exact_e8``).
+        """Yield the ticks, oldest first, with exact prices and sizes (see ``exact_e12``).
 
         With ``since_ns`` those of that time and later. The window is copied when the first is taken.
         """
@@ -97,7 +103,7 @@ class PriceHistory:
         columns = self._times_ns[first:], self._prices[first:], self._sizes[first:]
         for time_ns, price, size in zip(*columns, strict=True):
             if since_ns is None or time_ns >= since_ns:
-                yield Tick(time_ns, exact_e8(price), exact_e8(size))
+                yield Tick(time_ns, exact_e12(price), exact_e12(size))
 
     @property
     def oldest_time_ns(self) -> int | None:
@@ -176,8 +182,8 @@ def _merged(bars: list[BarValues]) -> BarValues:
         high=max(bar.high for bar in bars),
         low=min(bar.low for bar in bars),
         close=last.close,
-        volume=sum(exact_e8(bar.volume) for bar in bars) / SCALE,
-        taker_buy_volume=sum(exact_e8(bar.taker_buy_volume) for bar in bars) / SCALE
+        volume=sum(exact_e12(bar.volume) for bar in bars) / SCALE,
+        taker_buy_volume=sum(exact_e12(bar.taker_buy_volume) for bar in bars) / SCALE
         if knows_takers
         else float("nan"),
         start_seconds=first.start_seconds,

@@ -1,9 +1,8 @@
 """One side of a book as exchanges tell it: price levels without orders, in the venue's own strings.
 
 A level is the pair ``(price, size)`` the venue wrote. It is found and ordered by an integer key, its
-price in 10^-12 units: spot markets of other venues have up to ten decimal places, two more than
-``market.decimals`` knows. Prices are kept in a plain sorted list, the best last, so that the top of a
-side of 5,000 levels is a slice (docs/decisions/0001-sorted-levels.md).
+price in 10^-12 units (``venue_decimals.py``). Prices are kept in a plain sorted list, the best last, so
+that the top of a side of 5,000 levels is a slice (docs/decisions/0001-sorted-levels.md).
 """
 
 from __future__ import annotations
@@ -11,50 +10,11 @@ from __future__ import annotations
 from bisect import bisect_left, insort
 from collections.abc import Iterable, Sequence
 
-from hyperstream.errors import DecimalError
+from hyperstream.market.venue_decimals import decimals
 
-PLACES = 12
-SCALE = 1_000_000_000_000
 MAX_LEVELS = 20_000
-_MOST_DIGITS = 24
 
 PriceSize = tuple[str, str]
-
-
-def parse_e12(text: str) -> int:
-    """Return the plain decimal string as an integer of 10^-12 units; raises DecimalError."""
-    if isinstance(text, str) and text.isascii():
-        whole, point, fraction = text.partition(".")
-        if whole.isdigit() and len(whole) <= _MOST_DIGITS:
-            if not point:
-                return int(whole) * SCALE
-            if len(fraction) > PLACES:
-                fraction = fraction[:PLACES] + fraction[PLACES:].rstrip("0")
-            if fraction.isdigit() and len(fraction) <= PLACES:
-                return int(whole) * SCALE + int(fraction.ljust(PLACES, "0"))
-    raise DecimalError(f"not a plain decimal of at most {PLACES} places: {str(text)[:80]!r}")
-
-
-class VenueDecimals(dict[str, int]):
-    """Remembers parsed decimals; ``decimals[text]`` is ``parse_e12(text)``.
-
-    It empties itself at ``limit`` entries, so memory stays bounded whatever arrives.
-    """
-
-    def __init__(self, limit: int = 20_000) -> None:
-        super().__init__()
-        self.limit = limit
-
-    def __missing__(self, text: str) -> int:
-        if not isinstance(text, str):
-            raise DecimalError(f"not a decimal string: {str(text)[:80]!r}")
-        if len(self) >= self.limit:
-            self.clear()
-        value = self[text] = parse_e12(text)
-        return value
-
-
-decimals = VenueDecimals()
 
 
 class VenueSide:

@@ -6,8 +6,8 @@ from attrs import frozen
 
 from hyperstream.market.bar_builder import BarBuilder
 from hyperstream.market.bars import Bar
-from hyperstream.market.decimals import parse_e8
 from hyperstream.market.intervals import Interval
+from hyperstream.market.venue_decimals import parse_e12
 
 SECOND = 10**9
 MINUTE = Interval.parse("1m")
@@ -24,7 +24,7 @@ class Trade:
 
 def add(builder: BarBuilder, trade: Trade) -> list[Bar]:
     return list(
-        builder.add(trade.time_ns, trade.price, parse_e8(trade.price), parse_e8(trade.size), trade.is_buy)
+        builder.add(trade.time_ns, trade.price, parse_e12(trade.price), parse_e12(trade.size), trade.is_buy)
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from decimal import Decimal
+from fractions import Fraction
 from itertools import pairwise
 
 import pytest
@@ -13,9 +14,9 @@ from hypothesis import strategies as st
 
 from hyperstream.market.bar_builder import EARLY_NS, FLAT_BARS, BarBuilder
 from hyperstream.market.bars import Bar
-from hyperstream.market.decimals import format_e8, parse_e8
 from hyperstream.market.history import PriceHistory
 from hyperstream.market.intervals import Interval
+from hyperstream.market.venue_decimals import format_e12, parse_e12
 from tests.market.bars import MINUTE, SECOND, T0, Trade, add, at, fed, venue_bar
 
 
@@ -38,9 +39,9 @@ def naive(trades: Sequence[Trade], interval: Interval) -> list[Bar]:
                 high=max(arrived, key=lambda trade: Decimal(trade.price)).price,
                 low=min(arrived, key=lambda trade: Decimal(trade.price)).price,
                 close=inside[-1].price,
-                volume_e8=int(sum(Decimal(trade.size) for trade in inside) * 10**8),
-                turnover_e16=int(sum(Decimal(t.price) * Decimal(t.size) for t in inside) * 10**16),
-                taker_buy_volume_e8=int(sum(Decimal(t.size) for t in inside if t.is_buy) * 10**8),
+                volume_e12=int(sum(Fraction(trade.size) for trade in inside) * 10**12),
+                turnover_e24=int(sum(Fraction(t.price) * Fraction(t.size) for t in inside) * 10**24),
+                taker_buy_volume_e12=int(sum(Fraction(t.size) for t in inside if t.is_buy) * 10**12),
                 trade_count=len(inside),
             )
         else:
@@ -51,8 +52,8 @@ def naive(trades: Sequence[Trade], interval: Interval) -> list[Bar]:
     return bars
 
 
-PRICES = st.sampled_from(["10", "10.0", "9.99", "10.01", "84143.5", "0.00000001", "10.010"])
-SIZES = st.sampled_from(["1", "0.00000001", "0.3", "12345.678", "0.10"])
+PRICES = st.sampled_from(["10", "10.0", "9.99", "10.01", "84143.5", "0.00000001", "0.0000006321", "10.010"])
+SIZES = st.sampled_from(["1", "0.00000001", "0.0000000005", "0.3", "12345.678", "0.10"])
 
 
 @st.composite
@@ -129,7 +130,7 @@ def test_missing_bars_are_flat() -> None:
     assert [bar.start_ns for bar in flat] == [T0 + 60 * SECOND * n for n in (1, 2, 3)]
     for bar in flat:
         assert (bar.open, bar.high, bar.low, bar.close) == ("11", "11", "11", "11")
-        assert (bar.volume_e8, bar.turnover_e16, bar.taker_buy_volume_e8, bar.trade_count) == (0, 0, 0, 0)
+        assert (bar.volume_e12, bar.turnover_e24, bar.taker_buy_volume_e12, bar.trade_count) == (0, 0, 0, 0)
         assert not bar.is_partial
     assert builder.forming is not None
     assert builder.forming.open == "12"
@@ -206,7 +207,7 @@ def history_of(trades: Sequence[Trade], capacity: int = 1000) -> PriceHistory:
 
 @given(trades_in_order())
 def test_remembered_ticks_make_the_bars_that_their_trades_made(trades: list[Trade]) -> None:
-    trades = [evolve(trade, price=format_e8(parse_e8(trade.price))) for trade in trades]
+    trades = [evolve(trade, price=format_e12(parse_e12(trade.price))) for trade in trades]
     builder = BarBuilder(MINUTE)
     closed = builder.replay(history_of(trades))
     assert builder.forming is not None

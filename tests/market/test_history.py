@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hyperstream.market.decimals import format_e8, parse_e8
-from hyperstream.market.history import BarHistory, BarValues, PriceHistory, exact_e8
+from hyperstream.market.history import BarHistory, BarValues, PriceHistory, exact_e12
 from hyperstream.market.intervals import Interval
+from hyperstream.market.venue_decimals import format_e12, parse_e12
 
 MINUTE = Interval.parse("1m")
 HOUR = Interval.parse("1h")
@@ -29,7 +29,7 @@ def test_the_newest_ticks_are_kept_in_order(capacity: int, count: int) -> None:
     kept = list(range(count))[-capacity:]
     assert list(history.prices()) == [number + 0.5 for number in kept]
     assert [tick.time_ns for tick in history.ticks()] == [number * 10 for number in kept]
-    assert [tick.size_e8 for tick in history.ticks()] == [-number * 10**8 for number in kept]
+    assert [tick.size_e12 for tick in history.ticks()] == [-number * 10**12 for number in kept]
     assert len(history) == len(kept)
     assert history.oldest_time_ns == (kept[0] * 10 if kept else None)
 
@@ -79,17 +79,17 @@ def test_a_history_of_nothing_is_refused() -> None:
         BarHistory(MINUTE, 0)
 
 
-@given(st.integers(0, 10**15 - 1), st.integers(0, 8))
+@given(st.integers(0, 10**15 - 1), st.integers(0, 12))
 def test_decimals_of_fifteen_digits_come_back_exactly(digits: int, places: int) -> None:
-    text = format_e8(digits * 10 ** (8 - places))
-    assert exact_e8(float(text)) == parse_e8(text)
-    assert exact_e8(-float(text)) == -parse_e8(text)
+    text = format_e12(digits * 10 ** (12 - places))
+    assert exact_e12(float(text)) == parse_e12(text)
+    assert exact_e12(-float(text)) == -parse_e12(text)
 
 
 @given(st.floats(0, 1e22))
 def test_any_size_comes_back_near(value: float) -> None:
-    assert abs(exact_e8(value) - Decimal(value) * 10**8) <= max(
-        Decimal(1), Decimal(value) * Decimal("1.2e-8")
+    assert abs(exact_e12(value) - Decimal(value) * 10**12) <= max(
+        Decimal(1), Decimal(value) * Decimal("1.2e-4")
     )
 
 

@@ -44,7 +44,7 @@ def test_a_minute_the_venue_sends_nothing_for_is_flat() -> None:
     builder = BarBuilder(MINUTE)
     builder.put(venue_bar(0, "20", is_closed=True))
     (flat,) = builder.put(venue_bar(2))
-    assert (flat.open, flat.high, flat.low, flat.close, flat.volume_e8) == ("20", "20", "20", "20", 0)
+    assert (flat.open, flat.high, flat.low, flat.close, flat.volume_e12) == ("20", "20", "20", "20", 0)
     assert not flat.is_partial
 
 

@@ -9,7 +9,7 @@ import tracemalloc
 import pytest
 from trio.testing import MockClock
 
-from hyperstream.market.venue_levels import decimals
+from hyperstream.market.venue_decimals import decimals
 from tests.sources.exchanges import conftest
 from tests.sources.exchanges.chaos import Chaos, task_count, troubled
 

@@ -9,12 +9,9 @@ from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
-import structlog
-
 from hyperstream.engine.prices import offers
 from hyperstream.engine.prices.instances import BarInstance
 from hyperstream.engine.prices.series import Publisher
-from hyperstream.errors import FormatError
 from hyperstream.hub.topic import Topic
 from hyperstream.market.bar_builder import BarBuilder
 from hyperstream.market.bars import Bar
@@ -25,8 +22,6 @@ from hyperstream.market.venues import FeedTopic, VenueBar
 
 if TYPE_CHECKING:
     from hyperstream.engine.prices.market import PriceMarket
-
-log = structlog.get_logger("hyperstream.prices")
 
 
 class BarStream:
@@ -49,7 +44,6 @@ class BarStream:
         self.instances: dict[str, BarInstance] = {}
         self.last_closed: Bar | None = None
         self.changes = 0
-        self.unreadable = 0
         self._has_begun = False
         self.last_used_ns = 0
         self.wanted: tuple[FeedTopic, ...] = offers.bar_topics(market.venue, market.symbol, name.interval)
@@ -93,33 +87,27 @@ class BarStream:
         return not self.builder.follows_venue
 
     def add_trade(
-        self, time_ns: int, price: str, price_e8: int, size_e8: int, *, is_buyer_taker: bool
+        self, time_ns: int, price: str, price_e12: int, size_e12: int, *, is_buyer_taker: bool
     ) -> None:
         """A trade happened."""
         self.changes += 1
-        closed = self.builder.add(time_ns, price, price_e8, size_e8, is_buyer_taker)
+        closed = self.builder.add(time_ns, price, price_e12, size_e12, is_buyer_taker)
         if closed:
             self._close(closed)
 
     def put(self, told: VenueBar) -> None:
-        """The venue told its own bar; one that cannot be read is counted, and logged once."""
+        """The venue told its own bar. Raises FormatError or ValueError for one that cannot be read."""
+        bar = Bar.of_venue(
+            self.interval,
+            told.start_time_ns,
+            (told.open, told.high, told.low, told.close),
+            told.volume or "0",
+            told.turnover or None,
+            trade_count=told.trade_count,
+            is_closed=told.is_closed,
+        )
+        closed = self.builder.put(bar)
         self.changes += 1
-        try:
-            bar = Bar.of_venue(
-                self.interval,
-                told.start_time_ns,
-                (told.open, told.high, told.low, told.close),
-                told.volume or "0",
-                told.turnover or None,
-                trade_count=told.trade_count,
-                is_closed=told.is_closed,
-            )
-            closed = self.builder.put(bar)
-        except (FormatError, ValueError) as exc:
-            self.unreadable += 1
-            if self.unreadable == 1:
-                log.warning("a bar cannot be read", series=self.name.symbol, problem=str(exc))
-            return
         if closed:
             self._close(closed)
 

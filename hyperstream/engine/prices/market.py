@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import suppress
 
 from attrs import define, field
 
@@ -11,18 +12,19 @@ from hyperstream.engine.prices.bar_stream import BarStream
 from hyperstream.engine.prices.instances import BarInstance, BookInstance, TickInstance
 from hyperstream.engine.prices.price_stream import PriceStream
 from hyperstream.engine.prices.series import Publisher
+from hyperstream.engine.prices.unreadable import Unreadable
 from hyperstream.engine.prices.venue_clock import VenueClock
-from hyperstream.errors import DecimalError, IndicatorFault
+from hyperstream.errors import DecimalError, FormatError, IndicatorFault
 from hyperstream.hub.latest import LatestMarket
-from hyperstream.market.decimals import DecimalCache
 from hyperstream.market.history import PriceHistory
 from hyperstream.market.indicators.kind import BookLevels
 from hyperstream.market.updates import BlockStamp
+from hyperstream.market.venue_decimals import SCALE, VenueDecimals
 from hyperstream.market.venues import Channel, Quote, Ticker, VenueBar, VenueBook, VenueTrade
 
 Group = PriceStream | BarStream | TickInstance | BookInstance | BarInstance
 _Side = tuple[tuple[str, str], ...]
-_e8 = DecimalCache()
+_e12 = VenueDecimals(200_000)
 
 
 @define(eq=False)
@@ -43,7 +45,6 @@ class PriceMarket:
     is_standing: bool
     changes: int = 0
     trade_count: int = 0
-    unreadable: int = 0
     event_time_ns: int = 0
     receive_time_ns: int = 0
     prices: PriceStream | None = None
@@ -54,21 +55,28 @@ class PriceMarket:
     _tick_instances: tuple[TickInstance, ...] = ()
     _trade_bars: tuple[BarStream, ...] = ()
     _quote_instances: tuple[BookInstance, ...] = ()
+    unreadable: Unreadable = field(init=False)
     _clock: VenueClock = field(factory=VenueClock)
     _is_dirty: bool = False
     _is_followed: bool = False
     _seen_version: int = -1
+
+    def __attrs_post_init__(self) -> None:
+        self.unreadable = Unreadable(f"{self.venue}/{self.symbol}")
 
     # --- what the venue tells ---
 
     def on_trade(self, trade: VenueTrade) -> None:
         """A trade: the tick that indicators and bars are made of."""
         try:
-            price, size = float(trade.price), float(trade.size)
-            self.history.append(trade.trade_time_ns, price, size if trade.is_buyer_taker else -size)
-        except ValueError:
-            self.unreadable += 1
+            price_e12, size_e12 = _e12[trade.price], _e12[trade.size]
+        except DecimalError as problem:
+            self._cannot_read(Channel.TRADES, problem)
+            for stream in self._trade_bars:
+                stream.builder.mark_gap()
             return
+        price, size = price_e12 / SCALE, size_e12 / SCALE
+        self.history.append(trade.trade_time_ns, price, size if trade.is_buyer_taker else -size)
         self.latest.trade.put(trade)
         self.event_time_ns, self.receive_time_ns = trade.trade_time_ns, trade.receive_time_ns
         self.changes += 1
@@ -79,21 +87,19 @@ class PriceMarket:
             except IndicatorFault as problem:
                 instance.fault(problem)
         if self._trade_bars:
-            self._add_to_bars(trade)
+            self._clock.see(trade.trade_time_ns, trade.receive_time_ns)
+            time_ns, is_buy = trade.trade_time_ns, trade.is_buyer_taker
+            for stream in self._trade_bars:
+                stream.add_trade(time_ns, trade.price, price_e12, size_e12, is_buyer_taker=is_buy)
         if self._is_followed:
             self._changed()
 
-    def _add_to_bars(self, trade: VenueTrade) -> None:
-        try:
-            price_e8, size_e8 = _e8[trade.price], _e8[trade.size]
-        except DecimalError:
-            self.unreadable += 1
-            return
-        self._clock.see(trade.trade_time_ns, trade.receive_time_ns)
-        for stream in self._trade_bars:
-            stream.add_trade(
-                trade.trade_time_ns, trade.price, price_e8, size_e8, is_buyer_taker=trade.is_buyer_taker
-            )
+    def _cannot_read(self, channel: Channel, problem: Exception) -> None:
+        """Something is lost to whoever computes from it, and they are told."""
+        if self.unreadable.count(channel, problem, self.publisher.now_ns()):
+            for group in self.groups():
+                if any(topic.channel is channel for topic in group.wanted):
+                    group.tell_gap(f"cannot be read: {problem}")
 
     def on_quote(self, quote: Quote) -> None:
         """The best bid and ask."""
@@ -101,7 +107,7 @@ class PriceMarket:
         self.event_time_ns, self.receive_time_ns = quote.event_time_ns, quote.receive_time_ns
         self.changes += 1
         if self._quote_instances:
-            self._show_book(self._quote_instances, *_sides(quote))
+            self._look_at(Channel.QUOTES, self._quote_instances, *_sides(quote))
         if self._is_followed:
             self._changed()
 
@@ -116,35 +122,27 @@ class PriceMarket:
         if instances:
             self.event_time_ns, self.receive_time_ns = book.event_time_ns, book.receive_time_ns
             levels = max(instance.indicator.levels for instance in instances)
-            self._show_book(instances, tuple(book.bids[:levels]), tuple(book.asks[:levels]))
+            self._look_at(Channel.BOOK, instances, tuple(book.bids[:levels]), tuple(book.asks[:levels]))
             self._mark()
 
-    def _show_book(
-        self,
-        instances: tuple[BookInstance, ...],
-        bids: _Side,
-        asks: _Side,
+    def _look_at(
+        self, channel: Channel, instances: tuple[BookInstance, ...], bids: _Side, asks: _Side
     ) -> None:
         try:
-            sides: tuple[BookLevels, BookLevels] = (
-                [(_e8[price], _e8[size]) for price, size in bids],
-                [(_e8[price], _e8[size]) for price, size in asks],
-            )
-        except DecimalError:
-            self.unreadable += 1
-            return
-        for instance in instances:
-            instance.update(*sides)
+            _show_book(instances, bids, asks)
+        except DecimalError as problem:
+            self._cannot_read(channel, problem)
 
     def _show_newest(self, instance: BookInstance) -> None:
-        """Let one who is new begin with the book as it stands."""
+        """Let one who is new begin with the book as it stands, if it can be read."""
         quote, book = self.latest.price.value, self.latest.book.value
-        if instance.indicator.levels == 1:
-            if quote is not None:
-                self._show_book((instance,), *_sides(quote))
-        elif book is not None and book.detail in ("", instance.wanted[0].detail):
-            levels = instance.indicator.levels
-            self._show_book((instance,), tuple(book.bids[:levels]), tuple(book.asks[:levels]))
+        with suppress(DecimalError):
+            if instance.indicator.levels == 1:
+                if quote is not None:
+                    _show_book((instance,), *_sides(quote))
+            elif book is not None and book.detail in ("", instance.wanted[0].detail):
+                levels = instance.indicator.levels
+                _show_book((instance,), tuple(book.bids[:levels]), tuple(book.asks[:levels]))
 
     def on_bar(self, bar: VenueBar) -> None:
         """The venue's own bar."""
@@ -154,7 +152,11 @@ class PriceMarket:
         self.receive_time_ns = bar.receive_time_ns
         self._clock.see_bar(bar)
         was_built = stream.takes_trades
-        stream.put(bar)
+        try:
+            stream.put(bar)
+        except (FormatError, ValueError) as problem:
+            self._cannot_read(Channel.BARS, problem)
+            stream.builder.mark_gap()
         if was_built != stream.takes_trades:
             self.arrange()
         self._mark()
@@ -268,10 +270,9 @@ class PriceMarket:
 
     def counts(self) -> Counter[str]:
         """What was not as it should be, by cause."""
-        counts = Counter({"unreadable ticks": self.unreadable})
+        counts = Counter({f"unreadable {each.value}": n for each, n in self.unreadable.counts.items()})
         for stream in self.bars.values():
             told = stream.builder.statistics()
-            counts["unreadable bars"] += stream.unreadable
             counts["late trades"] += told.late_trades
             counts["early trades"] += told.early_trades
             counts["late bars"] += told.late_bars
@@ -304,3 +305,13 @@ def _sides(quote: Quote) -> tuple[_Side, _Side]:
         ((quote.bid, quote.bid_size),) if quote.bid else (),
         ((quote.ask, quote.ask_size),) if quote.ask else (),
     )
+
+
+def _show_book(instances: tuple[BookInstance, ...], bids: _Side, asks: _Side) -> None:
+    """Let these compute from a book; raises DecimalError if it cannot be read."""
+    sides: tuple[BookLevels, BookLevels] = (
+        [(_e12[price], _e12[size]) for price, size in bids],
+        [(_e12[price], _e12[size]) for price, size in asks],
+    )
+    for instance in instances:
+        instance.update(*sides)

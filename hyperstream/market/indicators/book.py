@@ -1,6 +1,6 @@
 """Indicators of our own that look at a book.
 
-Each takes one consistent snapshot of both sides: levels as (price_e8, size_e8), best first. Sums
+Each takes one consistent snapshot of both sides: levels as (price_e12, size_e12), best first. Sums
 and products are integers and there is one division at the end, so a value is the double nearest
 to the exact result. Bs and As are sizes of the best bid and ask:
 
@@ -21,7 +21,6 @@ from math import exp
 
 from attrs import define, field, frozen
 
-from hyperstream.market.decimals import SCALE
 from hyperstream.market.indicators.kind import (
     BookLevels,
     IndicatorKind,
@@ -32,6 +31,7 @@ from hyperstream.market.indicators.kind import (
     ParameterType,
     RunningBook,
 )
+from hyperstream.market.venue_decimals import SCALE
 
 GROUP = "Order Book"
 MOST_LEVELS = 100
@@ -53,13 +53,13 @@ class BookImbalance:
             total = bid_size + ask_size
             return (bid_size - ask_size) / total if total else None
         if self.level_count == 1:
-            bids_e8 = bids[0][1] if bids else 0
-            asks_e8 = asks[0][1] if asks else 0
+            bids_e12 = bids[0][1] if bids else 0
+            asks_e12 = asks[0][1] if asks else 0
         else:
-            bids_e8 = sum([size_e8 for _, size_e8 in bids[: self.level_count]])
-            asks_e8 = sum([size_e8 for _, size_e8 in asks[: self.level_count]])
-        total_e8 = bids_e8 + asks_e8
-        return (bids_e8 - asks_e8) / total_e8 if total_e8 else None
+            bids_e12 = sum([size_e12 for _, size_e12 in bids[: self.level_count]])
+            asks_e12 = sum([size_e12 for _, size_e12 in asks[: self.level_count]])
+        total_e12 = bids_e12 + asks_e12
+        return (bids_e12 - asks_e12) / total_e12 if total_e12 else None
 
 
 class Microprice:
@@ -107,8 +107,8 @@ class OrderFlowImbalance:
     """
 
     changes: int
-    _flows_e8: deque[int] = field(factory=deque, init=False)
-    _sum_e8: int = field(default=0, init=False)
+    _flows_e12: deque[int] = field(factory=deque, init=False)
+    _sum_e12: int = field(default=0, init=False)
     _before: tuple[int, int, int, int] | None = field(default=None, init=False)
 
     def update(self, bids: BookLevels, asks: BookLevels) -> Output | None:
@@ -121,18 +121,18 @@ class OrderFlowImbalance:
         else:
             now = (*bids[0], *asks[0])
             if self._before is not None and now != self._before:
-                self._count_in(_flow_e8(self._before, now))
+                self._count_in(_flow_e12(self._before, now))
             self._before = now
-        return self._sum_e8 / SCALE if self._flows_e8 else None
+        return self._sum_e12 / SCALE if self._flows_e12 else None
 
-    def _count_in(self, flow_e8: int) -> None:
-        self._flows_e8.append(flow_e8)
-        self._sum_e8 += flow_e8
-        if len(self._flows_e8) > self.changes:
-            self._sum_e8 -= self._flows_e8.popleft()
+    def _count_in(self, flow_e12: int) -> None:
+        self._flows_e12.append(flow_e12)
+        self._sum_e12 += flow_e12
+        if len(self._flows_e12) > self.changes:
+            self._sum_e12 -= self._flows_e12.popleft()
 
 
-def _flow_e8(before: tuple[int, int, int, int], now: tuple[int, int, int, int]) -> int:
+def _flow_e12(before: tuple[int, int, int, int], now: tuple[int, int, int, int]) -> int:
     bid_before, bid_size_before, ask_before, ask_size_before = before
     bid, bid_size, ask, ask_size = now
     flow = 0

@@ -237,7 +237,7 @@ class BookIndicator(_Indicator):
         self._running = formula.start(spec.values)
 
     def update(self, bids: BookLevels, asks: BookLevels) -> None:
-        """Take one consistent snapshot: (price_e8, size_e8) of each level, best first.
+        """Take one consistent snapshot: (price_e12, size_e12) of each level, best first.
 
         Raises IndicatorFault if it cannot be computed; then the value is as before.
         """

@@ -18,7 +18,7 @@ ParameterValue = int | float | str
 Parameters = Mapping[str, ParameterValue]
 Output = float | tuple[float, ...]
 BookLevels = Sequence[tuple[int, int]]
-"""One side of a book: (price_e8, size_e8), best first."""
+"""One side of a book: (price_e12, size_e12), best first."""
 
 
 class Needs(Enum):

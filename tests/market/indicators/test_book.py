@@ -9,14 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hyperstream.errors import IndicatorFault
-from hyperstream.market.decimals import parse_e8
 from hyperstream.market.indicators import BookIndicator, IndicatorSpec, start_indicator
+from hyperstream.market.venue_decimals import parse_e12
 
 Side = list[tuple[int, int]]
 
 
 def side(*levels: tuple[str, str]) -> Side:
-    return [(parse_e8(price), parse_e8(size)) for price, size in levels]
+    return [(parse_e12(price), parse_e12(size)) for price, size in levels]
 
 
 def on_book(text: str) -> BookIndicator:
@@ -161,8 +161,8 @@ def test_each_value_is_the_double_nearest_to_the_exact_one(bids: Side, asks: Sid
     heavy = sum(size for _, size in bids[:levels]), sum(size for _, size in asks[:levels])
     exact = {
         f"book_imbalance:{levels}": Fraction(heavy[0] - heavy[1], sum(heavy)),
-        "microprice": Fraction(bid * ask_size + ask * bid_size, bid_size + ask_size) / 10**8,
-        "spread": Fraction(ask - bid, 10**8),
+        "microprice": Fraction(bid * ask_size + ask * bid_size, bid_size + ask_size) / 10**12,
+        "spread": Fraction(ask - bid, 10**12),
         "spread_bps": Fraction(20_000 * (ask - bid), ask + bid),
     }
     for text, value in exact.items():
@@ -174,4 +174,4 @@ def test_the_microprice_is_between_the_quotes(bids: Side, asks: Side) -> None:
     price = value_of("microprice", bids, asks)
     low, high = sorted((bids[0][0], asks[0][0]))
     assert price is not None
-    assert low / 10**8 <= price <= high / 10**8
+    assert low / 10**12 <= price <= high / 10**12
