@@ -235,6 +235,8 @@ class PriceEngine:
 
     def flush(self) -> None:
         """Publish what has changed and bars that have ended in silence, and hand it to the servers."""
+        if self._node_markets is not None:
+            self._node_markets.refuse_unknown()
         now_ns = self.now_ns()
         for market in self.markets.values():
             if market.bars:

@@ -22,6 +22,7 @@ from hyperstream.market.venues import (
     FeedItem,
     FeedTopic,
     Quote,
+    TopicRefused,
     VenueBook,
     VenueInstrument,
     VenueTrade,
@@ -46,6 +47,9 @@ class NodeEngine(Protocol):
 
     def listen(self, symbol: str, listener: MarketListener | None) -> None:
         """Tell this listener of every block that changes a market; None: nobody any more."""
+
+    def follow_new_markets(self, follow: Callable[[LiveMarket], None]) -> None:
+        """Call ``follow`` with every market that appears from now on."""
 
 
 @define(eq=False)
@@ -171,11 +175,34 @@ def _top(side: BookSide, depth: int) -> list[tuple[str, str]]:
 
 @define(eq=False)
 class NodeMarkets:
-    """Listens to the markets that somebody wants something of. ``tell`` takes what a block changed."""
+    """Listens to the markets that somebody wants something of. ``tell`` takes what a block changed.
+
+    Before the books are loaded nobody knows which markets there are: whatever is wanted waits for its
+    market to appear, and is refused if it has not when they are.
+    """
 
     engine: NodeEngine
     tell: Callable[[list[FeedItem]], None]
     listeners: dict[str, _Listener] = field(factory=dict)
+    _is_known: bool = False
+
+    def __attrs_post_init__(self) -> None:
+        self.engine.follow_new_markets(self._appeared)
+
+    def _appeared(self, market: LiveMarket) -> None:
+        listener = self.listeners.get(market.symbol)
+        if listener is not None:
+            self.engine.listen(market.symbol, listener)
+
+    def refuse_unknown(self) -> None:
+        """Once the books are loaded, refuse what is wanted of markets that the node does not have."""
+        if self._is_known or not self.engine.is_ready:
+            return
+        self._is_known = True
+        for symbol, listener in list(self.listeners.items()):
+            if self.engine.find_symbol(symbol) is None:
+                detail = f"the node has no market {symbol!r}"
+                self.tell([TopicRefused(topic, detail) for topic in listener.topics])
 
     def demand(self, demand: FeedDemand) -> None:
         """Somebody wants a topic of a market, or nobody does any more."""

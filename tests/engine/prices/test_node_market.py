@@ -20,9 +20,10 @@ from .price_world import PLENTY, indicator, prices, read
 class NodeWorld(World):
     """The engine of the node's books with a prices engine beside it."""
 
-    def __init__(self, **settings: Any) -> None:
+    def __init__(self, *, is_loaded: bool = True, **settings: Any) -> None:
         super().__init__()
-        self.apply(diffs(1, new(1, "5.0", price="100.0"), new(2, "4.0", side="A", price="101.0")))
+        if is_loaded:
+            self.load()
         self.prices = PriceEngine(
             self.hub,
             PRICES,
@@ -33,6 +34,10 @@ class NodeWorld(World):
             self.engine,
         )
         self.subscription = self.hub.subscribe(Contract.CONFLATE, PRICES, lambda: None, PLENTY)
+
+    def load(self) -> None:
+        """The first block: one market."""
+        self.apply(diffs(1, new(1, "5.0", price="100.0"), new(2, "4.0", side="A", price="101.0")))
 
     def refuse(self, _demand: object) -> None:
         raise AssertionError("what is wanted of the node is no feed's business")
@@ -138,6 +143,30 @@ def test_nobody_listens_any_more_when_the_last_has_gone() -> None:
     world.prices.retire()
     assert not is_listened_to()
     assert not world.engine.markets["BTC"].has_topics
+
+
+def test_what_was_asked_for_before_the_books_were_loaded_comes_when_they_are() -> None:
+    world = NodeWorld(is_loaded=False)
+    assert world.prices.locate(NODE, "BTC") == NODE
+    world.follow_prices(prices(symbol="BTC", venue=NODE), node("spread"), node("sma:2"))
+    assert not [event for event in world.take() if event.HasField("price")]
+    world.load()
+    world.apply(diffs(2, new(3, "1.0", price="100.5")), fills(2, 7, 8))
+    events = world.take()
+    assert [event.price.bid_price for event in events if event.HasField("price")] == ["100.5"]
+    values = {event.indicator.key: [value.value for value in event.indicator.values] for event in events}
+    assert values["node/BTC/ticks/spread()"] == [0.5]
+    assert values["node/BTC/ticks/sma(timeperiod=2)"] == [100.0]
+
+
+def test_what_was_asked_for_of_no_market_is_refused_once_the_books_are_loaded() -> None:
+    world = NodeWorld(is_loaded=False)
+    world.follow_prices(prices(symbol="BCT", venue=NODE), node("spread"))
+    assert not world.take()[1:]
+    world.load()
+    errors = {event.error.key: event.error.reason for event in world.take() if event.HasField("error")}
+    assert errors == {"node/BCT": "the node has no market 'BCT'"}
+    assert world.prices.statistics().series == 1
 
 
 def test_the_nodes_markets_are_listed() -> None:
