@@ -173,13 +173,15 @@ class BarBuilder:
     def replay(self, history: PriceHistory) -> list[Bar]:
         """Build from remembered ticks before anything else is added.
 
-        Ticks that are no trades are left out. The first bar is whole if the history reaches back
-        to before its start. Prices are spelled in their shortest form.
+        Ticks that are no trades are left out; where ticks are missing, bars are partial. The first bar is
+        whole if the history reaches back to before its start. Prices are spelled in their shortest form.
         """
         closed: list[Bar] = []
         spelled: dict[int, str] = {}
         oldest_ns = history.oldest_time_ns
         for tick in history.ticks():
+            if tick.is_after_gap:
+                self.mark_gap()
             if tick.size_e12:
                 price_e12 = tick.price_e12
                 price = spelled.get(price_e12) or spelled.setdefault(price_e12, format_e12(price_e12))
@@ -187,6 +189,8 @@ class BarBuilder:
                 closed += self.add(tick.time_ns, price, price_e12, abs(tick.size_e12), tick.size_e12 > 0)
                 if is_first and oldest_ns is not None:
                     self._is_partial = oldest_ns >= self._start_ns
+        if history.ends_in_gap:
+            self.mark_gap()
         return closed
 
     @property

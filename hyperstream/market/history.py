@@ -8,6 +8,7 @@ two trims at most an eighth more than the capacity is kept; nobody sees that sur
 from __future__ import annotations
 
 from array import array
+from collections import deque
 from collections.abc import Iterator
 from decimal import Decimal
 from math import inf
@@ -39,11 +40,15 @@ class BarValues(NamedTuple):
 
 @frozen
 class Tick:
-    """One price. ``size_e12`` is negative when the taker sold, and 0 for a price that is no trade."""
+    """One price. ``size_e12`` is negative when the taker sold, and 0 for a price that is no trade.
+
+    ``is_after_gap``: others came before it that are not here.
+    """
 
     time_ns: int
     price_e12: int
     size_e12: int
+    is_after_gap: bool = False
 
 
 def exact_e12(value: float) -> int:
@@ -65,9 +70,14 @@ def exact_e12(value: float) -> int:
 
 @define(eq=False)
 class PriceHistory:
-    """The newest ``capacity`` ticks of one market: time, price and size (24 bytes each)."""
+    """The newest ``capacity`` ticks of one market: time, price and size (24 bytes each).
+
+    It remembers where ticks are missing. Ticks are numbered for that as they came, those trimmed included.
+    """
 
     capacity: int
+    _trimmed: int = field(default=0, init=False, repr=False)
+    _gaps: deque[int] = field(factory=deque, init=False, repr=False)
     _times_ns: array[int] = field(factory=lambda: array("q"), init=False, repr=False)
     _prices: array[float] = field(factory=lambda: array("d"), init=False, repr=False)
     _sizes: array[float] = field(factory=lambda: array("d"), init=False, repr=False)
@@ -89,6 +99,19 @@ class PriceHistory:
         if len(self._prices) >= self._trim_at:
             surplus = len(self._prices) - self.capacity
             del self._prices[:surplus], self._sizes[:surplus], self._times_ns[:surplus]
+            self._trimmed += surplus
+            while self._gaps and self._gaps[0] <= self._trimmed:
+                self._gaps.popleft()
+
+    def mark_gap(self) -> None:
+        """Ticks between the last and the next are missing."""
+        if not self.ends_in_gap:
+            self._gaps.append(self._trimmed + len(self._prices))
+
+    @property
+    def ends_in_gap(self) -> bool:
+        """Whether ticks are missing after the last."""
+        return bool(self._gaps) and self._gaps[-1] == self._trimmed + len(self._prices)
 
     def prices(self, count: int | None = None) -> array[float]:
         """Return a copy of the newest prices, oldest first: all, or at most ``count``."""
@@ -101,9 +124,10 @@ class PriceHistory:
         """
         first = _first(len(self._prices), self.capacity, None)
         columns = self._times_ns[first:], self._prices[first:], self._sizes[first:]
-        for time_ns, price, size in zip(*columns, strict=True):
+        gaps = frozenset(self._gaps)
+        for number, (time_ns, price, size) in enumerate(zip(*columns, strict=True), self._trimmed + first):
             if since_ns is None or time_ns >= since_ns:
-                yield Tick(time_ns, exact_e12(price), exact_e12(size))
+                yield Tick(time_ns, exact_e12(price), exact_e12(size), number in gaps)
 
     @property
     def oldest_time_ns(self) -> int | None:

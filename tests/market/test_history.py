@@ -44,6 +44,24 @@ def test_memory_is_bounded_by_the_capacity_and_an_eighth(capacity: int) -> None:
     assert most <= capacity + capacity // 8 + 1
 
 
+@given(st.integers(1, 20), st.lists(st.booleans(), max_size=100))
+def test_it_is_remembered_where_ticks_are_missing(capacity: int, steps: list[bool]) -> None:
+    history = PriceHistory(capacity)
+    expected: list[bool] = []
+    is_after_gap = False
+    for is_tick in steps:
+        if is_tick:
+            history.append(len(expected), 1.0)
+            expected.append(is_after_gap and bool(expected))
+        else:
+            history.mark_gap()
+            history.mark_gap()
+        is_after_gap = not is_tick
+    assert [tick.is_after_gap for tick in history.ticks()][1:] == expected[-capacity:][1:]
+    assert history.ends_in_gap == is_after_gap
+    assert len(history._gaps) <= len(history._prices) + 1
+
+
 def test_a_part_of_the_history() -> None:
     history = PriceHistory(100)
     for number in range(10):

@@ -54,6 +54,7 @@ class BarStream:
 
     def _begin(self) -> None:
         """Begin with what the history of trades, or bars of a shorter interval, say of the past."""
+        self.builder.advance(self.market.latest_time_ns())
         replayed = self.builder.replay(self.market.history)
         first = 1 if replayed and replayed[0].is_partial else 0
         counted = [bar.values for bar in replayed[first:]]

@@ -179,7 +179,7 @@ class PriceEngine:
                 for symbol in {topic.symbol for topic in item.topics}:
                     market = self.markets.get((item.venue, symbol))
                     if market is not None:
-                        self._groups.tell_gap(market, topics, f"{item.reason}: {item.detail}")
+                        market.tell_gap(topics, f"{item.reason}: {item.detail}")
                 self._publisher.is_urgent = True
                 self.on_news(item)
             case TopicRefused(topic, detail):

@@ -105,12 +105,6 @@ class Groups:
             if not self.demands.is_wanted(topic):
                 market.forget(topic.channel)
 
-    def tell_gap(self, market: PriceMarket, topics: frozenset[FeedTopic], detail: str) -> None:
-        """Something of these topics is missing: say so to whoever follows what is made of them."""
-        for group in list(market.groups()):
-            if not topics.isdisjoint(group.wanted):
-                group.tell_gap(detail)
-
     def refuse(self, market: PriceMarket, topic: FeedTopic, reason: str) -> None:
         """The venue does not serve this topic: do without it, or end what is made of it."""
         for group in list(market.groups()):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from contextlib import suppress
 
 from attrs import define, field
@@ -20,7 +20,7 @@ from hyperstream.market.history import PriceHistory
 from hyperstream.market.indicators.kind import BookLevels
 from hyperstream.market.updates import BlockStamp
 from hyperstream.market.venue_decimals import SCALE, VenueDecimals
-from hyperstream.market.venues import Channel, Quote, Ticker, VenueBar, VenueBook, VenueTrade
+from hyperstream.market.venues import Channel, FeedTopic, Quote, Ticker, VenueBar, VenueBook, VenueTrade
 
 Group = PriceStream | BarStream | TickInstance | BookInstance | BarInstance
 _Side = tuple[tuple[str, str], ...]
@@ -72,6 +72,7 @@ class PriceMarket:
             price_e12, size_e12 = _e12[trade.price], _e12[trade.size]
         except DecimalError as problem:
             self._cannot_read(Channel.TRADES, problem)
+            self.history.mark_gap()
             for stream in self._trade_bars:
                 stream.builder.mark_gap()
             return
@@ -86,13 +87,21 @@ class PriceMarket:
                 instance.update(price)
             except IndicatorFault as problem:
                 instance.fault(problem)
+        self._clock.see(trade.trade_time_ns, trade.receive_time_ns)
         if self._trade_bars:
-            self._clock.see(trade.trade_time_ns, trade.receive_time_ns)
             time_ns, is_buy = trade.trade_time_ns, trade.is_buyer_taker
             for stream in self._trade_bars:
                 stream.add_trade(time_ns, trade.price, price_e12, size_e12, is_buyer_taker=is_buy)
         if self._is_followed:
             self._changed()
+
+    def tell_gap(self, topics: Container[FeedTopic], detail: str) -> None:
+        """Something of these topics is missing: say so to whoever follows what is made of them."""
+        if FeedTopic(self.venue, Channel.TRADES, self.symbol) in topics:
+            self.history.mark_gap()
+        for group in self.groups():
+            if any(topic in topics for topic in group.wanted):
+                group.tell_gap(detail)
 
     def _cannot_read(self, channel: Channel, problem: Exception) -> None:
         """Something is lost to whoever computes from it, and they are told."""
@@ -201,6 +210,11 @@ class PriceMarket:
         for stream in self.bars.values():
             if stream.advance(venue_ns):
                 self._mark()
+
+    def latest_time_ns(self) -> int:
+        """A time that nothing the venue tells can be far ahead of: ours, or the venue's if that is later."""
+        now_ns = self.publisher.now_ns()
+        return max(now_ns, self._clock.now(now_ns))
 
     def stamp(self) -> BlockStamp:
         """When the newest of it was made, read and published."""

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from .price_world import SYMBOL, VENUE, PriceWorld, bars, indicator
+from hyperstream.market.venues import Channel, FeedGap, FeedTopic
+
+from .price_world import SYMBOL, VENUE, PriceWorld, bars, indicator, trade
 
 
 @given(
@@ -32,6 +36,39 @@ def test_indicators_on_bars_have_the_same_values_whoever_came_when(
             events += follower.indicators()
         told.append({(event.key, event.forming): shown(event) for event in events})
     assert all(each == told[0] for each in told)
+
+
+def bars_followed_from(join: int, happens: Mapping[int, Callable[[PriceWorld], object]]) -> list[Any]:
+    """The newest closed bar and the forming one after eight trades, for who came after so many of them.
+
+    After a trade of some number something else happens too.
+    """
+    world = PriceWorld(standing=[(VENUE, SYMBOL)])
+    follower = None
+    for number in range(8):
+        if number == join:
+            follower = world.follow(bars("1s"))
+        world.trade(100.0 + number, 0.5)
+        world.engine.flush()
+        happens.get(number, id)(world)
+    follower = follower or world.follow(bars("1s"))
+    return sorted((float(bar.close), bar.closed, bar.incomplete) for bar in follower.bars())
+
+
+@pytest.mark.parametrize("join", range(9))
+def test_a_bar_asked_for_after_a_gap_is_as_incomplete_as_one_that_was_followed_through_it(join: int) -> None:
+    gap = FeedGap(VENUE, (FeedTopic(VENUE, Channel.TRADES, SYMBOL),), 0, "connection", "lost")
+    told = bars_followed_from(join, {5: lambda world: world.engine.apply([gap])})
+    assert told == [(106.0, True, True), (107.0, False, False)]
+
+
+@pytest.mark.parametrize("join", range(9))
+def test_a_trade_far_ahead_of_the_time_is_believed_by_no_bar_whenever_it_was_asked_for(join: int) -> None:
+    def tell_early(world: PriceWorld) -> None:
+        world.engine.apply([trade(1.0, world.now_ns + 3_600_000_000_000, 99)])
+
+    told = bars_followed_from(join, {2: tell_early, 5: tell_early})
+    assert [(close, is_closed) for close, is_closed, _ in told] == [(106.0, True), (107.0, False)]
 
 
 def shown(event: Any) -> tuple[Any, ...]:
