@@ -220,10 +220,13 @@ class PriceSelections:
     def _remove_indicator(
         self, answer: _Answer, where: str, selection: price_pb2.IndicatorSelection
     ) -> Iterator[None]:
-        venue = selection.venue or next(
-            (name.venue for name in self.following.names() if name.market == selection.symbol), ""
-        )
-        yield from self._remove_key(answer, where, _indicator(selection, venue).symbol)
+        """Without a venue, of the first whose market has this very indicator on the stream."""
+        meant = _indicator(selection, selection.venue)
+        key = meant.symbol
+        if not selection.venue:
+            alike = (each.symbol for each in self.following.names() if _is_same(each, meant))
+            key = next(alike, key)
+        yield from self._remove_key(answer, where, key)
 
     def _remove_key(self, answer: _Answer, where: str, key: str) -> Iterator[None]:
         name = self.following.require(key, "")
@@ -274,6 +277,11 @@ def _indicator(selection: price_pb2.IndicatorSelection, venue: str) -> SeriesNam
     except IndicatorError as problem:
         raise _invalid(problem.field, problem.reason) from problem
     return indicator_name(venue, selection.symbol, spec, spec.kind.outputs)
+
+
+def _is_same(name: SeriesName, other: SeriesName) -> bool:
+    """Whether both are the same indicator of a symbol, at whatever venue."""
+    return name.market == other.market and name.indicator == other.indicator
 
 
 def _interval(price: price_pb2.PriceSelection, k: int) -> str:

@@ -30,20 +30,27 @@ SECOND_NS = 1_000_000_000
 class PriceServed:
     """The parts, and ``trade`` to let Binance trade."""
 
-    def __init__(self, settings: PriceSettings, grpc_settings: GrpcSettings, *, max_per_stream: int) -> None:
+    def __init__(
+        self,
+        settings: PriceSettings,
+        grpc_settings: GrpcSettings,
+        *,
+        max_per_stream: int,
+        venues: frozenset[str],
+    ) -> None:
         self.hub = Hub(time.time())
         self.demands: list[FeedDemand] = []
         self.now_ns = 1_700_000_000 * SECOND_NS
         self.trades = 0
         self.prices = PriceEngine(
-            self.hub, PRICES, lambda: self.now_ns, settings, {"binance"}, self.demands.append
+            self.hub, PRICES, lambda: self.now_ns, settings, venues, self.demands.append
         )
         node = Engine(self.hub, MarketFormats(ORDERBOOK, BBO, TRADES, ORDERS), time.time_ns, None)
         self.server = GrpcServer(
             grpc_settings, node, self.hub, time.time_ns, self.prices, max_series_per_stream=max_per_stream
         )
         self.port = 0
-        self.prices.apply([VenueListed("binance", tuple(map(VenueInstrument, SYMBOLS)))])
+        self.prices.apply([VenueListed(venue, tuple(map(VenueInstrument, SYMBOLS))) for venue in venues])
 
     def trade(self, count: int = 1, symbol: str = "BTCUSDT", step_ns: int = SECOND_NS // 10) -> None:
         """Let a market trade, at prices that go up and down, and publish a batch after each trade."""
@@ -75,11 +82,17 @@ class PriceServed:
 
 @asynccontextmanager
 async def price_serving(
-    *, prices: PriceSettings | None = None, max_per_stream: int = 2_000, **settings: Any
+    *,
+    prices: PriceSettings | None = None,
+    max_per_stream: int = 2_000,
+    venues: frozenset[str] = frozenset({"binance"}),
+    **settings: Any,
 ) -> AsyncIterator[PriceServed]:
     """Serve on a free port for the length of a test; drains at the end."""
     grpc_settings = GrpcSettings(listen=ListenAddress("127.0.0.1", 0), **settings)
-    served = PriceServed(prices or PriceSettings(), grpc_settings, max_per_stream=max_per_stream)
+    served = PriceServed(
+        prices or PriceSettings(), grpc_settings, max_per_stream=max_per_stream, venues=venues
+    )
     with trio.fail_after(60):
         async with trio.open_nursery() as nursery:
             _, served.port = await nursery.start(served.server.run)

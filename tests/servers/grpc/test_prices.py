@@ -228,6 +228,23 @@ async def test_remove_by_selection_and_by_key_and_what_is_not_sent_is_not_found(
         await in_thread(client.close)
 
 
+async def test_an_indicator_is_removed_without_its_venue_whatever_else_of_the_symbol_is_sent() -> None:
+    async with price_serving(venues=frozenset({"binance", "bybit"})) as served:
+        client = PriceClient(served.port)
+        of_bybit = price_pb2.IndicatorSelection(venue="bybit", symbol="BTCUSDT", name="ema")
+        acknowledgement, _ = await in_thread(
+            lambda: client.ask(
+                operation=ADD, prices=[prices("BTCUSDT")], indicators=[indicator("rsi"), of_bybit]
+            )
+        )
+        assert acknowledgement.active_count == 3
+        of_any = price_pb2.IndicatorSelection(symbol="BTCUSDT", name="ema")
+        acknowledgement, errors = await in_thread(lambda: client.ask(operation=REMOVE, indicators=[of_any]))
+        assert not errors
+        assert keys(acknowledgement) == {"indicators[0]": "bybit/BTCUSDT/ticks/ema(timeperiod=30)"}
+        await in_thread(client.close)
+
+
 async def test_adding_again_is_acknowledged_and_changes_nothing() -> None:
     async with price_serving() as served:
         client = PriceClient(served.port)
