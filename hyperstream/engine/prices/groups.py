@@ -47,7 +47,7 @@ class Groups:
         if found is not None:
             return found
         market = self.market_of(name.venue, name.market)
-        if market is None or len(self.by_key) >= self.settings.max_series:
+        if market is None or len(self.by_key) + self._opened_by(name) > self.settings.max_series:
             limit = "max_markets" if market is None else "max_series"
             raise SelectionError(
                 "RESOURCE_EXHAUSTED",
@@ -61,6 +61,12 @@ class Groups:
         market.add(group)
         self.demands.want(group.wanted)
         return group
+
+    def _opened_by(self, name: SeriesName) -> int:
+        """How many groups a new one adds: an indicator on bars brings its bars."""
+        if name.indicator is None or not name.interval:
+            return 1
+        return 1 if bar_name(name.venue, name.market, name.interval).symbol in self.by_key else 2
 
     def _make(self, name: SeriesName, market: PriceMarket) -> Group:
         spec = name.indicator

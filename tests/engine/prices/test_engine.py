@@ -92,6 +92,16 @@ def test_more_series_than_may_be_are_refused_and_leave_nothing_behind() -> None:
     assert world.engine.statistics().series == 3
 
 
+def test_an_indicator_and_the_bars_it_needs_are_two_series() -> None:
+    world = PriceWorld(max_series=2)
+    world.follow(indicator("sma:2"))
+    with pytest.raises(SelectionError):
+        world.follow(indicator("sma:2@1s"))
+    assert world.engine.statistics().series == 1
+    world.follow(bars("1s"))
+    assert world.engine.statistics().series == 2
+
+
 def test_history_is_kept_of_standing_markets_and_forgotten_of_others() -> None:
     world = PriceWorld(standing=[(VENUE, "ETHUSDT")])
     followers = [world.follow(indicator("sma:3", symbol)) for symbol in ("BTCUSDT", "ETHUSDT")]
