@@ -60,7 +60,7 @@ class BarStream:
         counted = [bar.values for bar in replayed[first:]]
         first_seconds = counted[0].start_seconds if counted else float("inf")
         best: BarHistory | None = None
-        for stream in self.market.bars.values():
+        for stream in self.market.groups.bars.values():
             if stream.interval != self.interval and self.interval.is_made_of(stream.interval):
                 coarser = stream.history.coarser(self.interval, self.history.capacity)
                 if best is None or len(coarser) > len(best):

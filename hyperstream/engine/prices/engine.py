@@ -239,7 +239,7 @@ class PriceEngine:
             self._node_markets.refuse_unknown()
         now_ns = self.now_ns()
         for market in self.markets.values():
-            if market.bars:
+            if market.groups.bars:
                 market.advance(now_ns)
         self._publish()
         self.hub.flush()

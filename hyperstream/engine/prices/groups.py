@@ -13,7 +13,8 @@ from hyperstream.config import PriceSettings
 from hyperstream.engine.prices.bar_stream import BarStream
 from hyperstream.engine.prices.demands import Demands
 from hyperstream.engine.prices.instances import BarInstance, BookInstance, TickInstance
-from hyperstream.engine.prices.market import Group, PriceMarket
+from hyperstream.engine.prices.market import PriceMarket
+from hyperstream.engine.prices.market_groups import Group
 from hyperstream.engine.prices.price_stream import PriceStream
 from hyperstream.engine.prices.series import Publisher
 from hyperstream.errors import SelectionError
@@ -91,7 +92,7 @@ class Groups:
     def retire(self, market: PriceMarket, now_ns: int) -> None:
         """Drop what nobody has followed for a while; what is used, is used now."""
         oldest_ns = now_ns - int(self.settings.linger_seconds * _NS)
-        for group in list(market.groups()):
+        for group in list(market.groups):
             if any(topic.is_followed for topic in group.topics):
                 group.last_used_ns = now_ns
             elif group.last_used_ns <= oldest_ns and not (isinstance(group, BarStream) and group.instances):
@@ -102,7 +103,7 @@ class Groups:
 
     def _drop(self, market: PriceMarket, group: Group) -> None:
         del self.by_key[group.name.symbol]
-        market.remove(group)
+        market.groups.remove(group)
         self._release(market, group.wanted)
 
     def _release(self, market: PriceMarket, topics: tuple[FeedTopic, ...]) -> None:
@@ -113,14 +114,14 @@ class Groups:
 
     def refuse(self, market: PriceMarket, topic: FeedTopic, reason: str) -> None:
         """The venue does not serve this topic: do without it, or end what is made of it."""
-        for group in list(market.groups()):
+        for group in list(market.groups):
             if topic not in group.wanted or topic.channel is Channel.TICKER:
                 continue
             if isinstance(group, BarStream) and topic.channel is Channel.BARS:
                 refused = group.wanted
                 self.demands.want(group.fall_back())
                 self._release(market, refused)
-                market.arrange()
+                market.groups.arrange()
             else:
                 self._end(market, group, reason)
 

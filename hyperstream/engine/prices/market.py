@@ -1,16 +1,15 @@
-"""One market of one venue: its newest values, its history of trades, and what is computed from them."""
+"""One market of one venue: its newest values, its history of trades, and who is told of them."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Container, Iterator
+from collections.abc import Container
 from contextlib import suppress
 
 from attrs import define, field
 
-from hyperstream.engine.prices.bar_stream import BarStream
-from hyperstream.engine.prices.instances import BarInstance, BookInstance, TickInstance
-from hyperstream.engine.prices.price_stream import PriceStream
+from hyperstream.engine.prices.instances import BookInstance
+from hyperstream.engine.prices.market_groups import Group, MarketGroups
 from hyperstream.engine.prices.series import Publisher
 from hyperstream.engine.prices.unreadable import Unreadable
 from hyperstream.engine.prices.venue_clock import VenueClock
@@ -22,7 +21,6 @@ from hyperstream.market.updates import BlockStamp
 from hyperstream.market.venue_decimals import SCALE, VenueDecimals
 from hyperstream.market.venues import Channel, FeedTopic, Quote, Ticker, VenueBar, VenueBook, VenueTrade
 
-Group = PriceStream | BarStream | TickInstance | BookInstance | BarInstance
 _Side = tuple[tuple[str, str], ...]
 _e12 = VenueDecimals(200_000)
 
@@ -47,18 +45,10 @@ class PriceMarket:
     trade_count: int = 0
     event_time_ns: int = 0
     receive_time_ns: int = 0
-    prices: PriceStream | None = None
-    every_tick: PriceStream | None = None
-    bars: dict[str, BarStream] = field(factory=dict)
-    ticks: dict[str, TickInstance] = field(factory=dict)
-    books: dict[str, BookInstance] = field(factory=dict)
-    _tick_instances: tuple[TickInstance, ...] = ()
-    _trade_bars: tuple[BarStream, ...] = ()
-    _quote_instances: tuple[BookInstance, ...] = ()
+    groups: MarketGroups = field(factory=MarketGroups)
     unreadable: Unreadable = field(init=False)
     _clock: VenueClock = field(factory=VenueClock)
     _is_dirty: bool = False
-    _is_followed: bool = False
     _seen_version: int = -1
 
     def __attrs_post_init__(self) -> None:
@@ -73,7 +63,7 @@ class PriceMarket:
         except DecimalError as problem:
             self._cannot_read(Channel.TRADES, problem)
             self.history.mark_gap()
-            for stream in self._trade_bars:
+            for stream in self.groups.trade_bars:
                 stream.builder.mark_gap()
             return
         price, size = price_e12 / SCALE, size_e12 / SCALE
@@ -82,31 +72,31 @@ class PriceMarket:
         self.event_time_ns, self.receive_time_ns = trade.trade_time_ns, trade.receive_time_ns
         self.changes += 1
         self.trade_count += 1
-        for instance in self._tick_instances:
+        for instance in self.groups.tick_instances:
             try:
                 instance.update(price)
             except IndicatorFault as problem:
                 instance.fault(problem)
         self._clock.see(trade.trade_time_ns, trade.receive_time_ns)
-        if self._trade_bars:
+        if self.groups.trade_bars:
             time_ns, is_buy = trade.trade_time_ns, trade.is_buyer_taker
-            for stream in self._trade_bars:
+            for stream in self.groups.trade_bars:
                 stream.add_trade(time_ns, trade.price, price_e12, size_e12, is_buyer_taker=is_buy)
-        if self._is_followed:
+        if self.groups.is_followed:
             self._changed()
 
     def tell_gap(self, topics: Container[FeedTopic], detail: str) -> None:
         """Something of these topics is missing: say so to whoever follows what is made of them."""
         if FeedTopic(self.venue, Channel.TRADES, self.symbol) in topics:
             self.history.mark_gap()
-        for group in self.groups():
+        for group in self.groups:
             if any(topic in topics for topic in group.wanted):
                 group.tell_gap(detail)
 
     def _cannot_read(self, channel: Channel, problem: Exception) -> None:
         """Something is lost to whoever computes from it, and they are told."""
         if self.unreadable.count(channel, problem, self.publisher.now_ns()):
-            for group in self.groups():
+            for group in self.groups:
                 if any(topic.channel is channel for topic in group.wanted):
                     group.tell_gap(f"cannot be read: {problem}")
 
@@ -115,9 +105,9 @@ class PriceMarket:
         self.latest.price.put(quote)
         self.event_time_ns, self.receive_time_ns = quote.event_time_ns, quote.receive_time_ns
         self.changes += 1
-        if self._quote_instances:
-            self._look_at(Channel.QUOTES, self._quote_instances, *_sides(quote))
-        if self._is_followed:
+        if self.groups.quote_instances:
+            self._look_at(Channel.QUOTES, self.groups.quote_instances, *_sides(quote))
+        if self.groups.is_followed:
             self._changed()
 
     def on_book(self, book: VenueBook) -> None:
@@ -125,8 +115,8 @@ class PriceMarket:
         self.latest.book.put(book)
         instances = tuple(
             instance
-            for instance in self.books.values()
-            if instance not in self._quote_instances and book.detail in ("", instance.wanted[0].detail)
+            for instance in self.groups.books.values()
+            if instance not in self.groups.quote_instances and book.detail in ("", instance.wanted[0].detail)
         )
         if instances:
             self.event_time_ns, self.receive_time_ns = book.event_time_ns, book.receive_time_ns
@@ -155,7 +145,7 @@ class PriceMarket:
 
     def on_bar(self, bar: VenueBar) -> None:
         """The venue's own bar."""
-        stream = self.bars.get(bar.interval)
+        stream = self.groups.bars.get(bar.interval)
         if stream is None:
             return
         self.receive_time_ns = bar.receive_time_ns
@@ -167,7 +157,7 @@ class PriceMarket:
             self._cannot_read(Channel.BARS, problem)
             stream.builder.mark_gap()
         if was_built != stream.takes_trades:
-            self.arrange()
+            self.groups.arrange()
         self._mark()
 
     def on_ticker(self, ticker: Ticker) -> None:
@@ -175,15 +165,16 @@ class PriceMarket:
         self.latest.ticker.put(ticker)
         self.event_time_ns, self.receive_time_ns = ticker.event_time_ns, ticker.receive_time_ns
         self.changes += 1
-        if self._is_followed:
+        if self.groups.is_followed:
             self._changed()
 
     # --- publishing ---
 
     def _changed(self) -> None:
         """A tick came that somebody may follow."""
-        if self.every_tick is not None:
-            self.every_tick.publish()
+        every_tick = self.groups.every_tick
+        if every_tick is not None:
+            every_tick.publish()
             self.publisher.is_urgent = True
         self._mark()
 
@@ -195,19 +186,12 @@ class PriceMarket:
     def publish(self) -> None:
         """Publish what has changed since the last batch."""
         self._is_dirty = False
-        if self.prices is not None:
-            self.prices.publish()
-        for instance in self._tick_instances:
-            instance.publish()
-        for book in self.books.values():
-            book.publish()
-        for stream in self.bars.values():
-            stream.publish()
+        self.groups.publish()
 
     def advance(self, now_ns: int) -> None:
         """Close bars that have ended by this time."""
         venue_ns = self._clock.now(now_ns)
-        for stream in self.bars.values():
+        for stream in self.groups.bars.values():
             if stream.advance(venue_ns):
                 self._mark()
 
@@ -220,81 +204,22 @@ class PriceMarket:
         """When the newest of it was made, read and published."""
         return BlockStamp(0, self.event_time_ns, 0, self.receive_time_ns, self.publisher.now_ns())
 
-    # --- who computes from it ---
-
-    def groups(self) -> Iterator[Group]:
-        """Everything that is followed, or was lately; indicators on bars before the bars."""
-        if self.prices is not None:
-            yield self.prices
-        if self.every_tick is not None:
-            yield self.every_tick
-        yield from list(self.ticks.values())
-        yield from list(self.books.values())
-        for stream in list(self.bars.values()):
-            yield from list(stream.instances.values())
-            yield stream
-
     def add(self, group: Group) -> None:
-        """From now on this is told what comes."""
-        match group:
-            case PriceStream() if group.name.is_every_tick:
-                self.every_tick = group
-            case PriceStream():
-                self.prices = group
-            case BarStream():
-                self.bars[group.name.interval] = group
-            case TickInstance():
-                self.ticks[group.name.symbol] = group
-            case BookInstance():
-                self.books[group.name.symbol] = group
-                self._show_newest(group)
-            case BarInstance():
-                group.stream.instances[group.name.symbol] = group
-        self.arrange()
-
-    def remove(self, group: Group) -> None:
-        """From now on this is told nothing more."""
-        match group:
-            case PriceStream() if group.name.is_every_tick:
-                self.every_tick = None
-            case PriceStream():
-                self.prices = None
-            case BarStream():
-                del self.bars[group.name.interval]
-            case TickInstance():
-                del self.ticks[group.name.symbol]
-            case BookInstance():
-                del self.books[group.name.symbol]
-            case BarInstance():
-                del group.stream.instances[group.name.symbol]
-        self.arrange()
-
-    def arrange(self) -> None:
-        """Sort out who is told what, so that a tick finds it without looking."""
-        self._tick_instances = tuple(self.ticks.values())
-        self._quote_instances = tuple(book for book in self.books.values() if book.indicator.levels == 1)
-        self._trade_bars = tuple(stream for stream in self.bars.values() if stream.takes_trades)
-        self._is_followed = next(self.groups(), None) is not None
+        """From now on this is told what comes; of the book it is shown what there is."""
+        self.groups.add(group)
+        if isinstance(group, BookInstance):
+            self._show_newest(group)
 
     @property
     def is_unused(self) -> bool:
         """Whether nobody follows anything of it, and nothing was told of it since this was last asked."""
         before, self._seen_version = self._seen_version, self.latest.version
-        return not (self._is_followed or self.is_standing) and before == self._seen_version
+        return not (self.groups.is_followed or self.is_standing) and before == self._seen_version
 
     def counts(self) -> Counter[str]:
         """What was not as it should be, by cause."""
-        counts = Counter({f"unreadable {each.value}": n for each, n in self.unreadable.counts.items()})
-        for stream in self.bars.values():
-            told = stream.builder.statistics()
-            counts["late trades"] += told.late_trades
-            counts["early trades"] += told.early_trades
-            counts["late bars"] += told.late_bars
-            counts["skipped bars"] += told.skipped_bars
-        for group in self.groups():
-            if isinstance(group, TickInstance | BookInstance | BarInstance):
-                counts["indicator faults"] += group.faults
-        return +counts
+        unreadable = {f"unreadable {each.value}": n for each, n in self.unreadable.counts.items()}
+        return self.groups.counts() + Counter(unreadable)
 
     def forget(self, channel: Channel) -> None:
         """Nobody wants this any more: what was newest grows old, and later trades do not follow these."""

@@ -80,7 +80,7 @@ def test_history_is_bounded_whatever_arrives() -> None:
         world.trade(100.0 + number % 7, 0.5)
     (market,) = world.engine.markets.values()
     assert len(market.history) == 100
-    assert len(market.bars["1s"].history) == 5
+    assert len(market.groups.bars["1s"].history) == 5
 
 
 def test_more_series_than_may_be_are_refused_and_leave_nothing_behind() -> None:
