@@ -287,7 +287,15 @@ def test_nothing_followed_is_an_error_with_the_first_reason() -> None:
 
 @pytest.mark.parametrize(
     ("number", "text"),
-    [(84120.114, "84,120.11"), (63.9021, "63.9021"), (-0.331211, "-0.331211"), (0.0, "0.000000")],
+    [
+        (84120.114, "84,120.11"),
+        (63.9021, "63.9021"),
+        (-0.331211, "-0.331211"),
+        (0.0, "0.000000"),
+        (0.0000006321, "0.0000006321"),
+        (-0.00001, "-0.00001000"),
+        (1e-30, "0.000000000000"),
+    ],
 )
 def test_numbers_have_as_many_places_as_their_size_deserves(number: float, text: str) -> None:
     assert spell(number) == text

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Mapping
+from math import floor, log10
 from typing import Any
 
 from attrs import define, field
@@ -264,8 +265,14 @@ class PricesView:
 
 
 def spell(value: float) -> str:
-    """A number with as many places as its size deserves: ``84,120.11``, ``63.9021``, ``-0.331211``."""
-    places = 2 if abs(value) >= 1_000 else 4 if abs(value) >= 1 else 6
+    """A number with as many places as its size deserves: ``84,120.11``, ``63.9021``, ``-0.331211``.
+
+    Small ones have four digits (``0.0000006321``), of twelve places at most.
+    """
+    size = abs(value)
+    places = 2 if size >= 1_000 else 4 if size >= 1 else 6
+    if 0 < size < 0.001:
+        places = min(12, 3 - floor(log10(size)))
     return f"{value:,.{places}f}"
 
 
