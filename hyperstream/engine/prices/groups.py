@@ -56,11 +56,12 @@ class Groups:
                 f"there are {getattr(self.settings, limit)} {limit.removeprefix('max_')} already; "
                 f"try again later, or let prices.{limit} be raised",
             )
+        market.forget_again()
         group = self._make(name, market)
         group.last_used_ns = self.publisher.now_ns()
         self.by_key[name.symbol] = group
         market.add(group)
-        self.demands.want(group.wanted)
+        self._want(market, group.wanted)
         return group
 
     def _opened_by(self, name: SeriesName) -> int:
@@ -106,6 +107,10 @@ class Groups:
         market.groups.remove(group)
         self._release(market, group.wanted)
 
+    def _want(self, market: PriceMarket, topics: tuple[FeedTopic, ...]) -> None:
+        market.expect(topic.channel for topic in topics)
+        self.demands.want(topics)
+
     def _release(self, market: PriceMarket, topics: tuple[FeedTopic, ...]) -> None:
         self.demands.release(topics)
         for topic in topics:
@@ -119,7 +124,7 @@ class Groups:
                 continue
             if isinstance(group, BarStream) and topic.channel is Channel.BARS:
                 refused = group.wanted
-                self.demands.want(group.fall_back())
+                self._want(market, group.fall_back())
                 self._release(market, refused)
                 market.groups.arrange()
             else:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Container
+from collections.abc import Container, Iterable
 from contextlib import suppress
 
 from attrs import define, field
@@ -48,6 +48,7 @@ class PriceMarket:
     groups: MarketGroups = field(factory=MarketGroups)
     unreadable: Unreadable = field(init=False)
     _clock: VenueClock = field(factory=VenueClock)
+    _forgotten: set[Channel] = field(factory=set)
     _is_dirty: bool = False
     _seen_version: int = -1
 
@@ -221,10 +222,20 @@ class PriceMarket:
         unreadable = {f"unreadable {each.value}": n for each, n in self.unreadable.counts.items()}
         return self.groups.counts() + Counter(unreadable)
 
+    def expect(self, channels: Iterable[Channel]) -> None:
+        """Somebody wants these from now on."""
+        self._forgotten.difference_update(channels)
+
+    def forget_again(self) -> None:
+        """What came of the unwanted since it was forgotten was on its way then, and is no beginning."""
+        for channel in self._forgotten.copy():
+            self.forget(channel)
+
     def forget(self, channel: Channel) -> None:
         """Nobody wants this any more: what was newest grows old, and later trades do not follow these."""
         if self.is_standing and channel in (Channel.QUOTES, Channel.TRADES):
             return
+        self._forgotten.add(channel)
         latest = self.latest
         match channel:
             case Channel.QUOTES:

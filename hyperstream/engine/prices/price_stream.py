@@ -23,9 +23,13 @@ class PriceStream:
         self.last_used_ns = 0
         self.wanted: tuple[FeedTopic, ...] = offers.price_topics(market.venue, market.symbol)
         self.series = publisher.series(name, self)
-        latest = market.latest
-        if latest.price.value or latest.trade.value or latest.ticker.value:
+        if self._is_known:
             self.series.begin()
+
+    @property
+    def _is_known(self) -> bool:
+        latest = self.market.latest
+        return bool(latest.price.value or latest.trade.value or latest.ticker.value)
 
     @property
     def topics(self) -> tuple[Topic, ...]:
@@ -33,7 +37,9 @@ class PriceStream:
         return (self.series.topic,)
 
     def publish(self) -> None:
-        """Publish the newest."""
+        """Publish the newest, once there is anything."""
+        if not self._is_known:
+            return
         if self.series.topic.snapshots is None:
             self.series.begin()
         if self.series.is_followed:

@@ -134,6 +134,22 @@ def test_what_nobody_wants_any_more_is_not_shown_as_newest() -> None:
     assert others.take()
 
 
+def test_what_was_on_its_way_when_it_was_let_go_is_no_beginning_for_who_comes_later() -> None:
+    world = PriceWorld()
+    others = world.follow(indicator("spread"))  # keeps the market
+    follower = world.follow(indicator("sma:2"), bars("7s"))
+    world.trade(100.0)
+    follower.leave()
+    world.pass_time(60)
+    assert world.wanted == {"bybit/BTCUSDT quotes"}
+    world.trade(101.0)  # the venue has not heard yet that nobody wants it
+    world.now_ns += 600 * SECOND_NS
+    events = world.follow(prices(), indicator("sma:2"), bars("7s"), bars("1m")).take()
+    assert [event.WhichOneof("event") for event in events] == ["indicator"]
+    assert (events[0].indicator.have, events[0].indicator.need) == (0, 2)
+    assert others.subscription.cursors
+
+
 async def test_the_newest_values_are_in_the_latest_value_cache(autojump_clock: MockClock) -> None:
     world = PriceWorld()
     market = world.engine.latest.market(VENUE, SYMBOL)
