@@ -225,11 +225,11 @@ class PriceEngine:
 
     def want_frames(self, topic: FeedTopic) -> None:
         """Ask the feed for a topic with the venue's own frames."""
-        self.demands.want((topic,), is_raw=True)
+        self._groups.want_frames(topic, self.markets.get((topic.venue, topic.symbol)))
 
     def release_frames(self, topic: FeedTopic) -> None:
         """Let it go again."""
-        self.demands.release((topic,), is_raw=True)
+        self._groups.release_frames(topic, self.markets.get((topic.venue, topic.symbol)))
 
     # --- publishing ---
 

@@ -107,6 +107,19 @@ class Groups:
         market.groups.remove(group)
         self._release(market, group.wanted)
 
+    def want_frames(self, topic: FeedTopic, market: PriceMarket | None) -> None:
+        """The venue's own frames of a topic are wanted: its items come with them."""
+        if market is not None:
+            market.forget_again()
+            market.expect((topic.channel,))
+        self.demands.want((topic,), is_raw=True)
+
+    def release_frames(self, topic: FeedTopic, market: PriceMarket | None) -> None:
+        """One who wanted them wants them no more."""
+        self.demands.release((topic,), is_raw=True)
+        if market is not None and not self.demands.is_wanted(topic):
+            market.forget(topic.channel)
+
     def _want(self, market: PriceMarket, topics: tuple[FeedTopic, ...]) -> None:
         market.expect(topic.channel for topic in topics)
         self.demands.want(topics)

@@ -150,6 +150,36 @@ def test_what_was_on_its_way_when_it_was_let_go_is_no_beginning_for_who_comes_la
     assert others.subscription.cursors
 
 
+def test_trades_that_came_with_frames_are_no_beginning_once_the_frames_are_let_go() -> None:
+    world = PriceWorld()
+    others = world.follow(indicator("spread"))  # keeps the market
+    topic = FeedTopic(VENUE, Channel.TRADES, SYMBOL)
+    world.quote("99.0", "101.0")
+    world.engine.want_frames(topic)
+    world.trade(100.0)
+    (event,) = world.follow(indicator("sma:2")).take()
+    assert event.indicator.have == 1
+    world.pass_time(60)
+    world.engine.release_frames(topic)
+    world.now_ns += 600 * SECOND_NS
+    follower = world.follow(indicator("sma:3"))
+    assert [event.indicator.have for event in follower.take()] == [1]  # the other one keeps them coming
+    assert others.subscription.cursors
+
+
+def test_trades_that_came_with_frames_only_are_forgotten_with_them() -> None:
+    world = PriceWorld()
+    others = world.follow(indicator("spread"))
+    topic = FeedTopic(VENUE, Channel.TRADES, SYMBOL)
+    world.quote("99.0", "101.0")
+    world.engine.want_frames(topic)
+    world.trade(100.0)
+    world.engine.release_frames(topic)
+    world.now_ns += 600 * SECOND_NS
+    assert [event.indicator.have for event in world.follow(indicator("sma:2")).take()] == [0]
+    assert others.subscription.cursors
+
+
 async def test_the_newest_values_are_in_the_latest_value_cache(autojump_clock: MockClock) -> None:
     world = PriceWorld()
     market = world.engine.latest.market(VENUE, SYMBOL)
