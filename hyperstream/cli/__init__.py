@@ -14,6 +14,7 @@ COMMANDS = {
     "watch": "Look at books, best prices, trades, orders, prices and indicators as a server streams them.",
     "simulate": "Imitate a node or an exchange, with trouble on request.",
     "replay": "Play recorded node files from DIR through the daemon, and say what the books came to.",
+    "doctor": "Check what a daemon needs, from the node's flags to the clock, and say what to do.",
     "config": "Look at the configuration: what is in effect, whether it is right, what there is to set.",
 }
 
