@@ -49,25 +49,29 @@ class BookLevel:
         """Apply a block that is not repeated, and publish what it changed; returns how many diffs it had.
 
         Markets do not depend on each other. Those that somebody follows take their turns first, and each
-        subscriber gets its message after its own (see Turns). Raises FormatError if the block turns out
-        to be unreadable; nothing of it is applied then.
+        subscriber gets its message after its own (see Turns); what only those follow who do not keep up, or
+        nobody any more, is published when the others have been written to. Raises FormatError if the block
+        turns out to be unreadable; nothing of it is applied then.
         """
         self.markets.stamp = self._stamp(block)
         by_symbol = self._read(block)
-        turns = self._turns
-        turns.update()
         applied = Applied()
-        changes: list[tuple[LiveMarket, list[JournalEntry]]] = []
+        changed: dict[str, LiveMarket] = {}
+        journals: list[tuple[LiveMarket, list[JournalEntry]]] = []
         try:
-            for turn in turns.turns:
+            for turn in self._turns.turns:
                 mine = [symbol for symbol in turn.symbols if symbol in by_symbol]
-                self._apply(block, {symbol: by_symbol.pop(symbol) for symbol in mine}, applied, changes)
-                turn.end(self.markets.hub)
-            self._apply(block, by_symbol, applied, changes)
+                self._apply({symbol: by_symbol.pop(symbol) for symbol in mine}, applied, changed, journals)
+                if changed:
+                    self.markets.stamp = self._stamp(block)
+                    turn.publish(changed, self.markets.stamp)
+                    turn.end(self.markets.hub)
+            self._apply(by_symbol, applied, changed, journals)
         finally:
-            self.markets.hub.flush()
+            self._publish_rest(block, changed)
             self._applier.settle(applied)
-            self.order_level.add_block(self.markets.stamp, applied.added, changes)
+            self.order_level.add_block(self.markets.stamp, applied.added, journals)
+            self._turns.update()
         return len(block.diffs)
 
     def _read(self, block: DiffBlock) -> dict[str, list[Diff]]:
@@ -88,23 +92,25 @@ class BookLevel:
 
     def _apply(
         self,
-        block: DiffBlock,
         by_symbol: dict[str, list[Diff]],
         applied: Applied,
-        changes: list[tuple[LiveMarket, list[JournalEntry]]],
+        changed: dict[str, LiveMarket],
+        journals: list[tuple[LiveMarket, list[JournalEntry]]],
     ) -> None:
-        """Apply the diffs of some markets, then publish what they changed."""
-        books = self.markets.books
-        changed: list[Book] = []
+        """Apply the diffs of some markets; adds those that are watched, and order-level changes."""
+        markets, books = self.markets.by_symbol, self.markets.books
         for symbol, diffs in by_symbol.items():
             book = books[symbol] if symbol in books else self._open_book(symbol, diffs)
-            if book is not None:
-                self._applier.apply(book, diffs, applied)
-                if book.is_watched or book.journal:
-                    changed.append(book)
-        if changed:
-            self.markets.stamp = self._stamp(block)
-            self._publish(changed, changes)
+            if book is None:
+                continue
+            self._applier.apply(book, diffs, applied)
+            if book.is_watched:
+                if book.is_crossed:
+                    self._report_crossed(book)
+                changed[symbol] = markets[symbol]
+            if book.journal:
+                journals.append((markets[symbol], book.journal))
+                book.journal = []
 
     def _open_book(self, symbol: str, diffs: list[Diff]) -> Book | None:
         """The book of a market seen for the first time, None if it is not wanted."""
@@ -116,18 +122,16 @@ class BookLevel:
             self.counts["unreadable diff"] += 1
         return None
 
-    def _publish(self, changed: list[Book], changes: list[tuple[LiveMarket, list[JournalEntry]]]) -> None:
-        """Publish what changed in these books; adds their order-level changes to ``changes``."""
-        markets, stamp = self.markets.by_symbol, self.markets.stamp
-        for book in changed:
-            market = markets[book.symbol]
-            if book.is_watched:
-                if book.is_crossed:
-                    self._report_crossed(book)
-                market.publish_book(stamp)
-            if book.journal:
-                changes.append((market, book.journal))
-                book.journal = []
+    def _publish_rest(self, block: DiffBlock, changed: dict[str, LiveMarket]) -> None:
+        """Publish what no turn has published: to those who keep up, and then to everybody."""
+        hub = self.markets.hub
+        self.markets.stamp = stamp = self._stamp(block)
+        for market in changed.values():
+            market.publish_prompt(stamp)
+        hub.flush_prompt()
+        for market in changed.values():
+            market.publish_rest(stamp)
+        hub.flush()
 
     def check_unwatched(self) -> None:
         """Look for crossed books where nobody looks: to do so in each block would cost too much."""

@@ -11,6 +11,7 @@ from hyperstream.engine.listener import MarketListener
 from hyperstream.engine.topics import (
     BboTopic,
     BookTopic,
+    LevelTopic,
     MarketFormats,
     OrdersTopic,
     TradesTopic,
@@ -65,6 +66,8 @@ class LiveMarket:
     listener: MarketListener | None = None
     candles: MarketCandles | None = None
     _aggregated: dict[Aggregation, tuple[AggregatedSide, AggregatedSide]] = field(factory=dict)
+    _followed_up: set[Aggregation] = field(factory=set)
+    _published: set[LevelTopic] = field(factory=set)
 
     @property
     def stamp(self) -> BlockStamp:
@@ -104,24 +107,43 @@ class LiveMarket:
             self._aggregated[aggregation] = sides
         return sides
 
-    def publish_book(self, stamp: BlockStamp) -> None:
-        """Publish what a block changed in the levels."""
-        bids, asks = self.book.sides()
-        if self.books:
-            for sides in self._aggregated.values():
-                for side in sides:
-                    side.follow()
-            for topic in self.books.values():
-                topic.publish(stamp)
-            for sides in self._aggregated.values():
-                for side in sides:
-                    side.touched.clear()
-        for bbo in self.bbos.values():
-            bbo.publish(stamp)
+    def publish_level(self, topic: LevelTopic, stamp: BlockStamp) -> None:
+        """Publish what a block changed in the levels to one topic, unless that has been done."""
+        if topic in self._published:
+            return
+        self._published.add(topic)
+        aggregation = topic.variant.aggregation if isinstance(topic, BookTopic) else None
+        if aggregation is not None:
+            self._follow_up(aggregation)
+        topic.publish(stamp)
+
+    def publish_prompt(self, stamp: BlockStamp) -> None:
+        """Publish to every topic that somebody follows who keeps up."""
+        for topic in self.level_topics():
+            if topic.topic.prompt:
+                self.publish_level(topic, stamp)
+
+    def publish_rest(self, stamp: BlockStamp) -> None:
+        """Publish to all other topics: the block has been published then."""
+        for topic in self.level_topics():
+            self.publish_level(topic, stamp)
         if self.listener is not None:
             self.listener.book_changed(self.book, stamp)
-        bids.touched.clear()
-        asks.touched.clear()
+        for aggregation, sides in self._aggregated.items():
+            self._follow_up(aggregation)
+            for side in sides:
+                side.touched.clear()
+        for bare in self.book.sides():
+            bare.touched.clear()
+        self._followed_up.clear()
+        self._published.clear()
+
+    def _follow_up(self, aggregation: Aggregation) -> None:
+        """Bring the buckets up to the block, once."""
+        if aggregation not in self._followed_up:
+            self._followed_up.add(aggregation)
+            for side in self._aggregated[aggregation]:
+                side.follow()
 
     def publish_trades(self, stamp: BlockStamp, trades: list[Trade]) -> None:
         """Publish a block's trades."""
@@ -217,12 +239,15 @@ class LiveMarket:
 
     def book_topics(self) -> Iterator[Topic]:
         """The topics that depend on the book."""
-        for book in self.books.values():
-            yield book.topic
-        for bbo in self.bbos.values():
-            yield bbo.topic
+        for levels in self.level_topics():
+            yield levels.topic
         for orders in self.orders.values():
             yield orders.topic
+
+    def level_topics(self) -> Iterator[LevelTopic]:
+        """What is published of the levels."""
+        yield from self.books.values()
+        yield from self.bbos.values()
 
     def doubt_because(self, reason: str) -> None:
         """The book may be wrong from here on: say so to everybody who follows it."""

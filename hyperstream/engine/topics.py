@@ -153,6 +153,10 @@ def _prices(*levels: AnyLevel | None) -> tuple[object, ...]:
     return tuple(level and (level.key, level.size_e8, level.order_count) for level in levels)
 
 
+LevelTopic = BookTopic | BboTopic
+"""What is published when a block's diffs have been applied."""
+
+
 @define(eq=False)
 class TradesTopic:
     """Trades. There is no snapshot: a subscriber gets what trades from now on."""

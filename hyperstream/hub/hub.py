@@ -75,13 +75,7 @@ class Hub:
         Those that keep up come first: they are written to before the late are even offered it, so
         that nobody waits for what the slow ones cost.
         """
-        marked, self.marked = self.marked, {}
-        rest = []
-        for subscription in marked:
-            if subscription.is_prompt and subscription.is_idle:
-                subscription.flush()
-            else:
-                rest.append(subscription)
+        rest = self._flush_prompt()
         if rest or self.deferred:
             self.settle()
             late, self.marked = self.marked, {}
@@ -89,6 +83,22 @@ class Hub:
             for subscription in sorted(late, key=_is_busy):
                 subscription.flush()
                 subscription.flushed()
+
+    def flush_prompt(self) -> None:
+        """Hand what was published so far to those that keep up; the block has not ended yet."""
+        rest = self._flush_prompt()
+        self.marked.update(dict.fromkeys(rest))
+
+    def _flush_prompt(self) -> list[Subscription]:
+        """Flush those that keep up; returns the others that have something to flush."""
+        marked, self.marked = self.marked, {}
+        rest = []
+        for subscription in marked:
+            if subscription.is_prompt and subscription.is_idle:
+                subscription.flush()
+            else:
+                rest.append(subscription)
+        return rest
 
     def join(self, entries: list[Entry]) -> bytes:
         """The frames of a block joined; those who follow the same topics share one message."""

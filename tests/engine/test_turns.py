@@ -11,6 +11,7 @@ from hyperstream.engine.engine import Engine
 from hyperstream.engine.turns import MOST_TURNS, Turns
 from hyperstream.hub.directory import BookVariant
 from hyperstream.hub.topic import Topic
+from hyperstream.market.aggregation import Aggregation
 from hyperstream.v1 import orderbook_pb2
 from hyperstream.wire.node_blocks import DiffBlock
 
@@ -26,19 +27,28 @@ def line_block(height: int, *events: dict[str, object]) -> DiffBlock:
     return DiffBlock(*head(height), None, line=line)
 
 
-def book_of(world: World, symbol: str) -> Topic:
+AGGREGATIONS = [Aggregation(figures) for figures in (2, 3, 4, 5)]
+
+
+def book_of(world: World, symbol: str, depth: int = 20, aggregation: Aggregation | None = None) -> Topic:
     market = world.engine.market(symbol)
     assert market is not None
-    return market.book_stream(BookVariant(20))
+    return market.book_stream(BookVariant(depth, aggregation))
+
+
+def aggregated_books(world: World) -> list[Topic]:
+    return [book_of(world, symbol, aggregation=each) for symbol in SYMBOLS for each in AGGREGATIONS]
 
 
 class Reader:
     """A subscriber that keeps up; ``messages`` are written to it, ``written`` lists all readers' in turn."""
 
-    def __init__(self, world: World, name: str, symbols: list[str], written: list[str]) -> None:
+    def __init__(self, world: World, name: str, topics: list[str] | list[Topic], written: list[str]) -> None:
         self.messages: list[orderbook_pb2.SubscribeOrderbookResponse] = []
         self.written = written
-        self.follower: Follower = world.follow(*(book_of(world, symbol) for symbol in symbols))
+        self.follower: Follower = world.follow(
+            *(book_of(world, topic) if isinstance(topic, str) else topic for topic in topics)
+        )
         self.follower.take()
 
         def write(body: bytes) -> bool:
@@ -107,6 +117,99 @@ def test_whoever_cannot_be_written_to_waits_for_the_end_of_the_block() -> None:
     assert written == ["fast"]
     assert [event.delta.symbol for event in slow.follower.take()] == [SYMBOLS[0]]
     assert len(fast.messages) == 1
+
+
+def note_published(world: World, reader: Reader, topics: list[Topic]) -> list[int]:
+    """How much had been published of these topics, each time the reader was written to."""
+    published: list[int] = []
+
+    def write(_body: bytes) -> bool:
+        published.append(sum(topic.published for topic in topics))
+        return True
+
+    reader.follower.subscription.write = write
+    return published
+
+
+def a_change_of_everything(height: int) -> DiffBlock:
+    return line_block(
+        height, *(new(1_000 * height + oid, symbol=symbol) for oid, symbol in enumerate(SYMBOLS))
+    )
+
+
+def test_every_aggregation_of_a_book_comes_after_the_message_of_who_follows_the_plain_one() -> None:
+    world, written = World(), list[str]()
+    aggregated = aggregated_books(world)
+    modest = [Reader(world, symbol, [symbol], written) for symbol in SYMBOLS]
+    greedy = Reader(world, "greedy", aggregated, written)
+    settle(world, *modest, greedy)
+    before = sum(topic.published for topic in aggregated)
+    published = [note_published(world, reader, aggregated) for reader in modest]
+    world.apply(a_change_of_everything(2))
+    assert published == [[before]] * len(modest)
+    assert [len(message.events) for message in greedy.messages] == [len(aggregated)]
+
+
+@pytest.mark.parametrize("who", ["slow", "gone"])
+def test_what_nobody_follows_who_keeps_up_is_published_when_the_others_have_been_written_to(who: str) -> None:
+    world, written = World(), list[str]()
+    aggregated = aggregated_books(world)
+    modest = Reader(world, "modest", SYMBOLS, written)
+    other = world.follow(*aggregated)
+    settle(world, modest)
+    assert len(other.take()) == len(aggregated)
+    if who == "gone":
+        other.subscription.finish()
+    before = sum(topic.published for topic in aggregated)
+    published = note_published(world, modest, aggregated)
+    world.apply(a_change_of_everything(2), a_change_of_everything(3))
+    assert published == [before, before + len(aggregated)]
+    assert len(other.take()) == (0 if who == "gone" else 2 * len(aggregated))
+
+
+def test_a_large_wish_does_not_put_the_small_ones_together() -> None:
+    world = World()
+    small = [world.follow(book_of(world, symbol)).subscription for symbol in SYMBOLS]
+    large = world.follow(*aggregated_books(world)).subscription
+    assert [turn.subscribers for turn in turns_of(world.engine).turns] == [
+        *((each,) for each in small),
+        (large,),
+    ]
+
+
+def test_whoever_asks_for_more_still_gets_one_message_a_block() -> None:
+    world, written = World(), list[str]()
+    one = Reader(world, "one", SYMBOLS[:1], written)
+    settle(world, one)
+    world.apply(a_change_of_everything(2))
+    subscription = one.follower.subscription
+    subscription.attach(book_of(world, SYMBOLS[0], aggregation=AGGREGATIONS[0]))
+    while subscription.take() is not None:
+        pass
+    one.messages.clear()
+    world.apply(a_change_of_everything(3), a_change_of_everything(4))
+    assert one.symbols() == [[SYMBOLS[0]] * 2] * 2
+
+
+def test_an_aggregation_is_the_same_for_those_who_keep_up_and_for_the_others() -> None:
+    world, written = World(), list[str]()
+    fast = Reader(world, "fast", [book_of(world, "BTC", 20, AGGREGATIONS[0])], written)
+    slow = world.follow(book_of(world, "BTC", 10, AGGREGATIONS[0]))
+    settle(world)
+    slow.take()
+    fast.messages.clear()
+    heights = range(2, 6)
+    world.apply(
+        *(
+            line_block(height, new(height, symbol="BTC", price=f"{100 + height}.0"), new(50 + height))
+            for height in heights
+        )
+    )
+    received = [event.delta for message in fast.messages for event in message.events]
+    assert [delta.height for delta in received] == list(heights)
+    assert [(delta.height, delta.bids, delta.asks) for delta in received] == [
+        (event.delta.height, event.delta.bids, event.delta.asks) for event in slow.take()
+    ]
 
 
 def test_the_publish_time_is_that_of_the_turn() -> None:
