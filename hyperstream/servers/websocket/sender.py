@@ -2,9 +2,9 @@
 
 A message of a subscription that keeps up is written from the publisher's own call: ``write`` hands the shared
 frame to the kernel. Only when the kernel takes less, or something waits already, does a task come into
-being. It sends in this order what waits: control frames, answers, then the subscriptions' messages in turn;
-and ends when nothing waits. While it lives no subscription of the session is idle, so that nothing overtakes
-it. A session that keeps up has no such task.
+being. It sends in this order what waits: control frames, answers, then the subscriptions' messages in turn,
+as many bytes of each; and ends when nothing waits. While it lives no subscription of the session is idle, so
+that nothing overtakes it. A session that keeps up has no such task.
 
 One message in many frames (the snapshot of all orders) may be interrupted by nothing but control frames.
 While one is under way its subscription alone is taken from.
@@ -28,6 +28,8 @@ MAX_ANSWERS = 64
 # Sent at a turn, about. A session may have a thousand subscriptions: with a message a turn it would get
 # fifteen a second while the engine has a backlog of blocks, which it applies one a turn.
 TURN_BYTES = 65_536
+# Of one subscription before it is another's turn, about.
+SHARE_BYTES = 16_384
 
 
 @define(eq=False)
@@ -54,7 +56,9 @@ class Sender:
     _answers: deque[bytes] = field(factory=deque)
     _has_room: trio.Event | None = None
     _is_done: trio.Event | None = None
-    _next_turn: int = 0
+    _turn: int = 0
+    _credit: int = 0
+    _debts: dict[Subscription, int] = field(factory=dict)
     _in_parts: dict[Subscription, None] = field(factory=dict)
     _leaving: list[Subscription] = field(factory=list)
     _open: Subscription | None = None
@@ -97,6 +101,7 @@ class Sender:
             self._leaving.append(subscription)
             return
         self._in_parts.pop(subscription, None)
+        self._debts.pop(subscription, None)
         self.subscriptions.remove(subscription)
 
     def _set_idle(self) -> None:
@@ -202,16 +207,38 @@ class Sender:
             if self._has_room is not None and len(self._answers) <= MAX_ANSWERS:
                 self._has_room.set()
             return self._answers.popleft()
+        message = self._take_in_turn()
+        if message is None and self._debts:
+            self._debts.clear()  # nobody else has anything to send
+            message = self._take_in_turn()
+        return message
+
+    def _take_in_turn(self) -> bytes | None:
+        """A message of the subscription whose turn it is, or of the next that has one and owes nothing.
+
+        A turn is SHARE_BYTES long. Who sends more in it, because its messages are long, owes the rest to the
+        others: else trades, a message a block, would wait for all books between each block and the next.
+        """
         subscriptions = self.subscriptions
-        for _ in range(len(subscriptions)):
-            self._next_turn = (self._next_turn + 1) % len(subscriptions)
-            subscription = subscriptions[self._next_turn]
-            while (message := subscription.take()) is not None:
-                if subscription in self._in_parts:
-                    self._open_snapshot = _snapshot_under_way(subscription)
-                    self._open = subscription if self._open_snapshot is not None else None
-                if message:
-                    return message
+        if not subscriptions:
+            return None
+        for _ in range(len(subscriptions) + 1):
+            subscription = subscriptions[self._turn % len(subscriptions)]
+            if self._credit > 0:
+                while (message := subscription.take()) is not None:
+                    if subscription in self._in_parts:
+                        self._open_snapshot = _snapshot_under_way(subscription)
+                        self._open = subscription if self._open_snapshot is not None else None
+                    if message:
+                        self._credit -= len(message)
+                        return message
+            elif self._credit < 0:
+                self._debts[subscription] = -self._credit
+            self._turn = (self._turn + 1) % len(subscriptions)
+            self._credit = SHARE_BYTES - self._debts.pop(subscriptions[self._turn], 0)
+        if self._credit < 0:
+            self._debts[subscriptions[self._turn]] = -self._credit
+            self._credit = 0
         return None
 
     def _take_part(self, subscription: Subscription) -> bytes | None:
