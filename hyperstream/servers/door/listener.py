@@ -16,7 +16,7 @@ import trio
 
 PAUSE_SECONDS = 0.1
 # Connections taken before others get a turn.
-BATCH = 64
+BATCH = 8
 
 _NO_ROOM = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 

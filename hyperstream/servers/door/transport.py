@@ -14,6 +14,8 @@ from contextlib import suppress
 
 import trio
 
+from hyperstream.servers.door.turnstile import Turnstile
+
 READ_BYTES = 16_384
 # What a peer that reads nothing can make the kernel hold: enough for a slow line, not for old prices.
 SEND_BUFFER_BYTES = 131_072
@@ -24,14 +26,16 @@ FAREWELL_BYTES = 262_144
 class Transport:
     """A plain socket. Owns it from the start; ``close`` may be called any number of times.
 
+    What peers send, and that they hang up, is heard of a few peers at a time, as ``turnstile`` lets them.
     ``address`` is the peer's, for what is said of it.
     """
 
-    __slots__ = ("_socket", "_unsent", "address", "bytes_sent", "is_broken")
+    __slots__ = ("_socket", "_turnstile", "_unsent", "address", "bytes_sent", "is_broken")
 
-    def __init__(self, peer: socket.socket, address: str = "") -> None:
+    def __init__(self, peer: socket.socket, turnstile: Turnstile, address: str = "") -> None:
         self.address = address
         self._socket = peer
+        self._turnstile = turnstile
         self._unsent = bytearray()
         self.bytes_sent = 0
         self.is_broken = False
@@ -89,6 +93,7 @@ class Transport:
         while True:
             # Also when bytes are there already: a peer that never stops sending must not hold up the rest.
             await trio.lowlevel.wait_readable(self._socket)
+            await self._turnstile.wait_turn()
             try:
                 return self._socket.recv(READ_BYTES)
             except (BlockingIOError, InterruptedError):
@@ -96,6 +101,11 @@ class Transport:
             except OSError as exc:
                 self.is_broken = True
                 raise trio.BrokenResourceError("the peer is gone") from exc
+
+    async def give_way(self) -> None:
+        """Let everybody else go on, and then other peers whose turn it is."""
+        await trio.lowlevel.checkpoint()
+        await self._turnstile.wait_turn()
 
     async def hear_out(self) -> None:
         """Tell the peer that nothing follows, and wait until it hangs up, or has sent too much for that.
@@ -122,8 +132,10 @@ class TlsTransport(Transport):
 
     __slots__ = ("_received", "_sealed", "_tls")
 
-    def __init__(self, peer: socket.socket, context: ssl.SSLContext, address: str = "") -> None:
-        super().__init__(peer, address)
+    def __init__(
+        self, peer: socket.socket, turnstile: Turnstile, context: ssl.SSLContext, address: str = ""
+    ) -> None:
+        super().__init__(peer, turnstile, address)
         self._received = ssl.MemoryBIO()
         self._sealed = ssl.MemoryBIO()
         self._tls = context.wrap_bio(self._received, self._sealed, server_side=True)

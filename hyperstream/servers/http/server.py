@@ -23,6 +23,7 @@ from hyperstream.servers.door.http import HttpPeer, HttpRefusal, HttpRequest
 from hyperstream.servers.door.limits import ConnectionLimits
 from hyperstream.servers.door.listener import accept_connections
 from hyperstream.servers.door.transport import Transport
+from hyperstream.servers.door.turnstile import Turnstile
 from hyperstream.servers.http.pages import Figures, Page, Pages
 
 log = structlog.get_logger("hyperstream.http")
@@ -49,6 +50,7 @@ class HttpServer:
     _pages: Pages = field(init=False)
     _limits: ConnectionLimits = field(factory=lambda: ConnectionLimits(MAX_CONNECTIONS, MAX_CONNECTIONS))
     _nursery: trio.Nursery | None = None
+    _turnstile: Turnstile = field(factory=Turnstile)
     _end: trio.Event = field(factory=trio.Event)
     _told: LogOnce = field(factory=lambda: LogOnce(log, trio.current_time))
 
@@ -70,6 +72,7 @@ class HttpServer:
             log.info("status pages and metrics are served", host=address[0], port=address[1])
             async with trio.open_nursery() as nursery:
                 self._nursery = nursery
+                nursery.start_soon(self._turnstile.run, name="http turnstile")
                 nursery.start_soon(accept_connections, listener, self._take, self.counts, name="http accept")
                 task_status.started((address[0], address[1]))
                 await self._end.wait()
@@ -90,7 +93,7 @@ class HttpServer:
 
     async def _serve(self, peer: socket.socket, address: str) -> None:
         """One connection, guarded: a reader may never end the daemon."""
-        transport = Transport(peer, address)
+        transport = Transport(peer, self._turnstile, address)
         try:
             await self._answer_requests(HttpPeer(transport, MAX_BODY_BYTES), transport, address)
         except trio.BrokenResourceError:

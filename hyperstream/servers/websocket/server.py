@@ -26,6 +26,7 @@ from hyperstream.servers.door.keys import KeyRing
 from hyperstream.servers.door.limits import ConnectionLimits, make_descriptor_room
 from hyperstream.servers.door.listener import accept_connections
 from hyperstream.servers.door.transport import TlsTransport, Transport
+from hyperstream.servers.door.turnstile import Turnstile
 from hyperstream.servers.websocket.connection import Answering, PeerConnection
 from hyperstream.servers.websocket.handshake import Visitors
 from hyperstream.servers.websocket.inbox import InboxLimits
@@ -61,6 +62,7 @@ class WebSocketServer:
     sessions: dict[Session, None] = field(factory=dict)
     _certificates: Certificates | None = None
     _connections: ConnectionLimits = field(init=False)
+    _turnstile: Turnstile = field(factory=Turnstile)
     _nursery: trio.Nursery | None = None
     _listener: socket.socket | None = None
     _accepting: trio.CancelScope = field(factory=trio.CancelScope)
@@ -92,6 +94,7 @@ class WebSocketServer:
             log.info("the WebSocket gateway is listening", host=address[0], port=address[1], tls=is_tls)
             async with trio.open_nursery() as nursery:
                 self._nursery = nursery
+                nursery.start_soon(self._turnstile.run, name="websocket turnstile")
                 nursery.start_soon(self._accept, listener, name="websocket accept")
                 nursery.start_soon(self._sweep, name="websocket sweep")
                 task_status.started((address[0], address[1]))
@@ -134,8 +137,8 @@ class WebSocketServer:
 
     def _transport(self, peer: socket.socket, address: str) -> Transport:
         if self._certificates is None:
-            return Transport(peer, address)
-        return TlsTransport(peer, self._certificates.context, address)
+            return Transport(peer, self._turnstile, address)
+        return TlsTransport(peer, self._turnstile, self._certificates.context, address)
 
     async def _sweep(self) -> None:
         """Hold every session to its deadlines."""

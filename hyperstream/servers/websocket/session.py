@@ -26,7 +26,7 @@ from hyperstream.wire.json.frames import text_frame
 STALL_SECONDS = 10.0
 PONG_SECONDS = 10.0
 CLOSE_SECONDS = 2.0
-EVENTS_A_TURN = 32
+EVENTS_A_TURN = 8
 # What may come of a market's orders while a snapshot of 50,000 (16 MB) is being read: a few seconds of the
 # busiest market with the statuses of all its orders. The bytes are the topic's own, shared by all who wait.
 SNAPSHOT_QUEUE_BYTES = 32 << 20
@@ -130,7 +130,7 @@ class Session:
                     await self._sender.wait_room()
                     handled += 1
                     if handled % EVENTS_A_TURN == 0:
-                        await trio.lowlevel.checkpoint()
+                        await self.transport.give_way()
                 data = await self.transport.receive()
                 if not data:
                     return

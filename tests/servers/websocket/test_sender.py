@@ -11,8 +11,9 @@ import trio
 from hyperstream.hub.conflated import MESSAGE_BYTES
 from hyperstream.hub.hub import Hub
 from hyperstream.hub.subscription import Contract, OutboxLimits, Subscription
+from hyperstream.servers.door.transport import Transport
+from hyperstream.servers.door.turnstile import Turnstile
 from hyperstream.servers.websocket.sender import SHARE_BYTES, Sender
-from hyperstream.servers.websocket.transport import Transport
 from hyperstream.wire.protobuf.formats import ORDERBOOK
 
 LARGE = b"B" * 8_000
@@ -24,7 +25,7 @@ def make_sender(peer: socket.socket) -> Sender:
     def nothing() -> None:
         """Nobody listens."""
 
-    return Sender(Transport(peer), None, trio.current_time, nothing, nothing, lambda _: None)
+    return Sender(Transport(peer, Turnstile()), None, trio.current_time, nothing, nothing, lambda _: None)
 
 
 def add(sender: Sender, hub: Hub, contract: Contract, told: list[bytes]) -> Subscription:
