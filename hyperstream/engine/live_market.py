@@ -109,33 +109,38 @@ class LiveMarket:
 
     def publish_level(self, topic: LevelTopic, stamp: BlockStamp) -> None:
         """Publish what a block changed in the levels to one topic, unless that has been done."""
-        if topic in self._published:
+        published = self._published
+        if topic in published:
             return
-        self._published.add(topic)
-        aggregation = topic.variant.aggregation if isinstance(topic, BookTopic) else None
-        if aggregation is not None:
-            self._follow_up(aggregation)
+        published.add(topic)
+        if self._aggregated and isinstance(topic, BookTopic) and topic.variant.aggregation is not None:
+            self._follow_up(topic.variant.aggregation)
         topic.publish(stamp)
 
     def publish_prompt(self, stamp: BlockStamp) -> None:
         """Publish to every topic that somebody follows who keeps up."""
+        if len(self._published) == len(self.books) + len(self.bbos):
+            return
         for topic in self.level_topics():
             if topic.topic.prompt:
                 self.publish_level(topic, stamp)
 
     def publish_rest(self, stamp: BlockStamp) -> None:
         """Publish to all other topics: the block has been published then."""
-        for topic in self.level_topics():
-            self.publish_level(topic, stamp)
+        if len(self._published) < len(self.books) + len(self.bbos):
+            for topic in self.level_topics():
+                self.publish_level(topic, stamp)
         if self.listener is not None:
             self.listener.book_changed(self.book, stamp)
-        for aggregation, sides in self._aggregated.items():
-            self._follow_up(aggregation)
-            for side in sides:
-                side.touched.clear()
-        for bare in self.book.sides():
-            bare.touched.clear()
-        self._followed_up.clear()
+        if self._aggregated:
+            for aggregation, sides in self._aggregated.items():
+                self._follow_up(aggregation)
+                for side in sides:
+                    side.touched.clear()
+            self._followed_up.clear()
+        bids, asks = self.book.sides()
+        bids.touched.clear()
+        asks.touched.clear()
         self._published.clear()
 
     def _follow_up(self, aggregation: Aggregation) -> None:

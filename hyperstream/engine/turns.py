@@ -33,15 +33,15 @@ class Turn:
     """
 
     symbols: frozenset[str]
-    topics: tuple[LevelTopic, ...]
+    topics: tuple[tuple[str, LevelTopic], ...]
     subscribers: tuple[Subscription, ...]
     followed: tuple[int, ...]
 
     def publish(self, changed: dict[str, LiveMarket], stamp: BlockStamp) -> None:
         """Publish its topics of the markets that the block has changed."""
-        for topic in self.topics:
-            if topic.market.symbol in changed and topic.topic.prompt:
-                topic.market.publish_level(topic, stamp)
+        for symbol, topic in self.topics:
+            if symbol in changed and topic.topic.prompt:
+                changed[symbol].publish_level(topic, stamp)
 
     def end(self, hub: Hub) -> None:
         """Its topics are published: write what is whole, to those who can take it at once.
@@ -80,7 +80,7 @@ class Turns:
         followed = {symbol: market for symbol, market in self.markets.by_symbol.items() if market.has_topics}
         topics = [topic for market in followed.values() for topic in market.level_topics()]
         if sum(len(topic.topic.prompt) + len(topic.topic.late) for topic in topics) > MOST_CURSORS:
-            return (Turn(frozenset(followed), tuple(topics), (), ()),)
+            return (Turn(frozenset(followed), _by_symbol(topics), (), ()),)
         wanted: dict[Subscription, list[LevelTopic]] = {}
         for topic in topics:
             for cursor in topic.topic.cursors:
@@ -98,10 +98,14 @@ class Turns:
             symbols = frozenset(topic.market.symbol for topic in group) & waiting
             waiting -= symbols
             followed_now = tuple(len(subscriber.cursors) for subscriber in named)
-            turns.append(Turn(symbols, tuple(group), tuple(named), followed_now))
+            turns.append(Turn(symbols, _by_symbol(group), tuple(named), followed_now))
         if waiting:
             turns.append(Turn(frozenset(waiting), (), (), ()))
         return tuple(turns)
+
+
+def _by_symbol(topics: list[LevelTopic]) -> tuple[tuple[str, LevelTopic], ...]:
+    return tuple((topic.market.symbol, topic) for topic in topics)
 
 
 def _group(wanted: list[list[LevelTopic]]) -> list[list[LevelTopic]]:
