@@ -98,7 +98,7 @@ def install() -> StageClock:
     clock.wrap(StreamingEventReader, "feed", "parsed")
     clock.wrap(BookLevel, "_read", "parsed")
     clock.wrap(DiffApplier, "apply", "applied")
-    clock.wrap(BookLevel, "_publish", "encoded")
+    clock.wrap(Turn, "publish", "encoded")
     clock.wrap(Turn, "end", "written")
     clock.note_turns(Turn, "end")
     clock.note_blocks(BookLevel, "apply")

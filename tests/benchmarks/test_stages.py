@@ -85,7 +85,7 @@ def test_blocks_that_nobody_follows_and_others_than_asked_for_are_left_out(tmp_p
 
 def test_the_clocks_fit_the_daemons_own_methods() -> None:
     places = (
-        (StreamingEventReader, "feed"), (BookLevel, "_read"), (DiffApplier, "apply"), (BookLevel, "_publish"),
+        (StreamingEventReader, "feed"), (BookLevel, "_read"), (DiffApplier, "apply"), (Turn, "publish"),
         (BookLevel, "apply"), (Turn, "end"),
     )  # fmt: skip
     before = [getattr(owner, name) for owner, name in places]
