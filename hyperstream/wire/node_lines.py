@@ -3,7 +3,8 @@
 ``{"local_time":"2026-05-05T17:39:16.001926658","block_time":"…","block_number":985148182,"events":[…]}``
 
 Source of the format: the node's README and "L1 data schemas" of Hyperliquid's documentation,
-checked against recorded files. Times are naive, UTC, with 0 to 9 fractional digits.
+checked against recorded files. Times are naive, UTC, with 0 to 9 fractional digits; a ``Z`` behind them,
+as other writers of such files put it, says the same.
 """
 
 from calendar import timegm
@@ -41,10 +42,10 @@ class TimeParser:
             self._second_ns = _parse_second(second) * NS
             self._second = second
         fraction = text[20:]
-        if not fraction:
-            if len(text) != 19:
-                raise FormatError(f"not a time of the node: {text!r}")
-            return self._second_ns
+        if not fraction.isdigit():
+            if len(text) == 19 or text[19:] == b"Z":
+                return self._second_ns
+            fraction = fraction.removesuffix(b"Z")
         if text[19:20] != b"." or len(fraction) > 9 or not fraction.isdigit():
             raise FormatError(f"not a time of the node: {text!r}")
         return self._second_ns + int(fraction.ljust(9, b"0"))

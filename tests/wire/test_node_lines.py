@@ -36,13 +36,23 @@ def test_any_other_bytes_are_our_own_error(text: bytes) -> None:
         b"2026-01-01 00:00:00",
         b"2026-01-01T00:00:00.",
         b"2026-01-01T00:00:00.1234567890",
-        b"2026-01-01T00:00:00Z",
+        b"2026-01-01T00:00:00ZZ",
+        b"2026-01-01T00:00:00.Z",
+        b"2026-01-01T00:00:00.12Z3",
+        b"2026-01-01T00:00:00+00:00",
         b"",
     ],
 )
 def test_what_is_not_a_time_of_the_node(text: bytes) -> None:
     with pytest.raises(FormatError):
         parse_time_ns(text)
+
+
+@pytest.mark.parametrize(
+    "text", ["2026-05-05T17:39:13", "2026-05-05T17:39:13.024", "2026-05-05T17:39:13.024084407"]
+)
+def test_a_time_that_says_it_is_utc_is_the_same_time(text: str) -> None:
+    assert parse_time_ns(f"{text}Z".encode()) == parse_time_ns(text.encode())
 
 
 LINE = (
