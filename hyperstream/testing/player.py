@@ -24,7 +24,8 @@ class Player:
     """Appends a recording to ``data_dir``. ``speed`` 1 is the recording's pace, 0 as fast as it goes.
 
     ``on_block`` hears of every block after it was written. ``heights`` holds the greatest height
-    played of each source. ``bytes_read`` of the recording's ``size_bytes`` says how far it is.
+    played of each source, ``first_heights`` the first. ``bytes_read`` of the recording's ``size_bytes`` says
+    how far it is, ``problem`` what was wrong with the first of the ``unreadable_lines``.
     """
 
     recording: Recording
@@ -34,7 +35,9 @@ class Player:
     blocks: int = field(default=0, init=False)
     events: int = field(default=0, init=False)
     heights: dict[Source, int] = field(factory=dict, init=False)
+    first_heights: dict[Source, int] = field(factory=dict, init=False)
     unreadable_lines: int = field(default=0, init=False)
+    problem: str = field(default="", init=False)
     _readers: list[RecordingReader] = field(factory=list, init=False)
 
     def prepare(self) -> None:
@@ -63,6 +66,7 @@ class Player:
                     await trio.lowlevel.checkpoint()
                 for piece in block.pieces:
                     outputs[piece.source].append(piece)
+                    self.first_heights.setdefault(piece.source, piece.height)
                     self.heights[piece.source] = max(piece.height, self.heights.get(piece.source, 0))
                 self.blocks += 1
                 self.events += block.events
@@ -98,6 +102,7 @@ class Player:
     def _advance(self, reader: RecordingReader, heads: dict[Source, Piece]) -> None:
         piece = reader.next_piece()
         self.unreadable_lines = sum(reader.unreadable_lines for reader in self._readers)
+        self.problem = self.problem or reader.problem
         if piece is None:
             heads.pop(reader.source, None)
         else:

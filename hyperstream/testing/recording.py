@@ -3,14 +3,16 @@
 import gzip
 import shutil
 import zlib
-from collections.abc import Generator, Iterable, Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
+from io import BufferedIOBase
 from pathlib import Path
 from typing import BinaryIO, Final, Literal
 
+import orjson
 from attrs import frozen
 
 from hyperstream.errors import ConfigurationError, FormatError
-from hyperstream.wire.node_lines import Envelope, parse_envelope
+from hyperstream.wire.node_lines import Envelope, parse_envelope, respelled
 
 Source = Literal["fills", "diffs", "statuses"]
 
@@ -21,6 +23,7 @@ STEMS: Final[Mapping[Source, str]] = {
     "statuses": "node_order_statuses",
 }
 LAYOUTS: Final = ("by_block", "streaming")
+LONGEST_LINE_BYTES: Final = 64 * 1024 * 1024  # no node wrote longer ones, and no daemon takes them
 # A byte string that stands in every event of a source exactly once.
 _EVENT_MARKS: Final[Mapping[Source, bytes]] = {
     "fills": b'"tid":',
@@ -127,11 +130,15 @@ class Recording:
 
 
 class RecordingReader:
-    """Reads the files of one source, oldest first, and groups neighbouring lines of one height."""
+    """Reads the files of one source, oldest first, and groups neighbouring lines of one height.
+
+    ``problem`` says what was wrong with the first of the ``unreadable_lines``, and in which file.
+    """
 
     def __init__(self, source: Source, files: tuple[RecordedFile, ...]) -> None:
         self.source = source
         self.unreadable_lines = 0
+        self.problem = ""
         self._done_bytes = 0
         self._raw: BinaryIO | None = None
         self._pieces = self._read(files)
@@ -161,15 +168,16 @@ class RecordingReader:
                     self._done_bytes += raw.tell()
                     self._raw = None
 
-    def _group(self, file: RecordedFile, lines: Iterable[bytes]) -> Iterator[Piece]:
+    def _group(self, file: RecordedFile, source: BufferedIOBase) -> Iterator[Piece]:
         """Yield the lines height by height; what cannot be read stays with the lines before it."""
         collected: list[bytes] = []
         current: Envelope | None = None
-        for line in lines:
+        for recorded in self._lines(file, source):
+            line = recorded
             try:
-                envelope = parse_envelope(line)
-            except FormatError:
-                self.unreadable_lines += 1
+                line, envelope = _read_line(recorded)
+            except FormatError as exc:
+                self._unreadable(file, str(exc))
             else:
                 if current is not None and envelope.height != current.height:
                     yield self._piece(file, current, collected)
@@ -179,8 +187,40 @@ class RecordingReader:
         if current is not None:
             yield self._piece(file, current, collected)
 
+    def _lines(self, file: RecordedFile, source: BufferedIOBase) -> Iterator[bytes]:
+        """Yield the lines but those that are too long: such a one would have to be held in memory."""
+        while line := source.readline(LONGEST_LINE_BYTES):
+            if len(line) < LONGEST_LINE_BYTES or line.endswith(b"\n"):
+                yield line
+                continue
+            self._unreadable(file, f"a line is longer than {LONGEST_LINE_BYTES >> 20} MiB; it is left out")
+            while line and not line.endswith(b"\n"):
+                line = source.readline(LONGEST_LINE_BYTES)
+
+    def _unreadable(self, file: RecordedFile, problem: str) -> None:
+        self.unreadable_lines += 1
+        self.problem = self.problem or f"{file.path}: {problem}"
+
     def _piece(self, file: RecordedFile, envelope: Envelope, lines: list[bytes]) -> Piece:
         return Piece(self.source, file.name, envelope.height, envelope.block_time_ns, b"".join(lines))
+
+
+def _read_line(line: bytes) -> tuple[bytes, Envelope]:
+    """Return a line as a node ends and spells it, and its envelope; raises FormatError."""
+    if not line.endswith(b"\n"):
+        try:
+            orjson.loads(line)
+        except orjson.JSONDecodeError as exc:
+            raise FormatError("its last line is torn: it was copied while the node wrote") from exc
+        line += b"\n"
+    try:
+        return line, parse_envelope(line)
+    except FormatError as exc:
+        try:
+            line = respelled(line)
+        except FormatError:
+            raise exc from None
+        return line, parse_envelope(line)
 
 
 def _find_files(directory: Path, layout: str) -> dict[Source, tuple[RecordedFile, ...]]:

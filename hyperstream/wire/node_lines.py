@@ -10,12 +10,15 @@ as other writers of such files put it, says the same.
 from calendar import timegm
 from typing import NamedTuple
 
+import orjson
+
 from hyperstream.errors import FormatError
 
 EVENTS = b'"events":['
 _HEIGHT = b'"block_number":'
 _LOCAL_TIME = b'"local_time":"'
 _BLOCK_TIME = b'"block_time":"'
+_KEYS = ("local_time", "block_time", "block_number", "events")
 NS = 1_000_000_000
 
 
@@ -90,6 +93,19 @@ def parse_envelope(line: bytes) -> Envelope:
         )
     except ValueError as exc:
         raise FormatError(f"no block number in the line: {line[:120]!r}") from exc
+
+
+def respelled(line: bytes) -> bytes:
+    """Return a whole line in the node's spelling, whatever blanks and order of keys it had.
+
+    The JSON readers and writers that recordings pass through put blanks where the node puts none. Raises
+    FormatError if it is no envelope at all.
+    """
+    try:
+        envelope = orjson.loads(line)
+        return orjson.dumps({key: envelope[key] for key in _KEYS}, option=orjson.OPT_APPEND_NEWLINE)
+    except (orjson.JSONDecodeError, KeyError, TypeError) as exc:
+        raise FormatError(f"no envelope with {', '.join(_KEYS)}: {line[:120]!r}") from exc
 
 
 def _field(line: bytes, key: bytes, end: bytes, before: int) -> bytes:

@@ -1,7 +1,9 @@
 """Playing a recording: the same bytes in the same order, in its pace, from every form a recording has."""
 
 import gzip
+import json
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -46,6 +48,18 @@ def split_hours(directory: Path, first: str, second: str) -> None:
         path.unlink()
         (path.parent / first).write_bytes(b"".join(lines[:5]))
         (path.parent / second).write_bytes(b"".join(lines[5:]))
+
+
+def rewrite(directory: Path, change: Callable[[bytes], bytes]) -> None:
+    """Put other contents into each hourly file of a recording."""
+    for path in directory.rglob("hourly/*/*"):
+        path.write_bytes(change(path.read_bytes()))
+
+
+def spell_otherwise(data: bytes) -> bytes:
+    """The same lines with blanks and another order of keys, as json.dumps has them."""
+    rows = [json.loads(line) for line in data.splitlines()]
+    return "".join(json.dumps(dict(sorted(row.items()))) + "\n" for row in rows).encode()
 
 
 def the_file(directory: Path, pattern: str) -> Path:
@@ -166,6 +180,64 @@ async def test_unreadable_lines_are_played_and_counted(recorded: Path, played: P
     await player.run()
     assert contents(played) == contents(recorded)
     assert player.unreadable_lines == 1
+    assert player.problem.startswith(f"{path}: no events")
+
+
+async def test_a_last_line_torn_while_it_was_copied_is_told_and_counts_for_nothing(
+    recorded: Path, played: Path
+) -> None:
+    node = record(recorded)
+    path = the_file(recorded, "node_raw_book_diffs_by_block/hourly/*/*")
+    path.write_bytes(path.read_bytes()[:-30])
+    player = Player(Recording.find(recorded), played, speed=0)
+    await player.run()
+    assert player.heights == {"fills": node.height, "diffs": node.height - 1, "statuses": node.height}
+    assert player.unreadable_lines == 1
+    assert player.problem == f"{path}: its last line is torn: it was copied while the node wrote"
+    assert contents(played) == contents(recorded)
+
+
+@pytest.mark.parametrize("layout", ["by_block", "streaming"])
+async def test_a_last_line_that_lacks_only_its_end_is_given_one(
+    layout: str, recorded: Path, played: Path
+) -> None:
+    record(recorded, layout)
+    expected = contents(recorded)
+    rewrite(recorded, lambda data: data.removesuffix(b"\n"))
+    player = Player(Recording.find(recorded), played, speed=0)
+    await player.run()
+    assert contents(played) == expected
+    assert player.unreadable_lines == 0
+
+
+@pytest.mark.parametrize("layout", ["by_block", "streaming"])
+async def test_lines_that_another_program_spelled_are_played_as_a_node_spells_them(
+    layout: str, recorded: Path, played: Path
+) -> None:
+    record(recorded, layout)
+    expected = contents(recorded)
+    rewrite(recorded, spell_otherwise)
+    player = Player(Recording.find(recorded), played, speed=0)
+    await player.run()
+    assert contents(played) == expected
+    assert player.unreadable_lines == 0
+
+
+async def test_a_line_longer_than_any_daemon_takes_is_left_out_and_told(
+    recorded: Path, played: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record(recorded)
+    expected = contents(recorded)
+    longest = max(len(line) for data in expected.values() for line in data.splitlines(keepends=True))
+    monkeypatch.setattr("hyperstream.testing.recording.LONGEST_LINE_BYTES", longest + 1)
+    path = the_file(recorded, "node_fills_by_block/hourly/*/*")
+    first, _, rest = path.read_bytes().partition(b"\n")
+    path.write_bytes(first + b"\n" + b"x" * (3 * longest) + b"\n" + rest)
+    player = Player(Recording.find(recorded), played, speed=0)
+    await player.run()
+    assert contents(played) == expected
+    assert player.unreadable_lines == 1
+    assert str(path) in player.problem
 
 
 async def test_a_torn_archive_is_told_with_its_name(recorded: Path, played: Path) -> None:
