@@ -46,7 +46,10 @@ class MarketSummary:
 
 @frozen
 class Summary:
-    """What a replay came to. ``is_caught_up`` is false if the daemon did not reach the last block played."""
+    """What a replay came to. ``is_caught_up`` is false if the daemon did not reach the last block played.
+
+    ``problem`` says what was wrong with the first of the ``unreadable_lines``.
+    """
 
     seconds: float
     blocks: int
@@ -57,6 +60,12 @@ class Summary:
     is_caught_up: bool
     markets: tuple[MarketSummary, ...]
     counts: dict[str, int]
+    problem: str = ""
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether the recording held nothing to play."""
+        return not self.blocks
 
     @property
     def doubtful(self) -> list[MarketSummary]:
@@ -66,6 +75,8 @@ class Summary:
     @property
     def verdict(self) -> str:
         """The outcome in one sentence."""
+        if self.is_empty:
+            return f"Nothing was played: {self.problem or 'the recorded files hold no line'}."
         if not self.is_caught_up:
             return f"The daemon stands at height {self.height} and did not reach {self.played_height}."
         if self.doubtful:
@@ -77,7 +88,7 @@ class Summary:
     @property
     def is_sound(self) -> bool:
         """Whether every block arrived and every book is to be trusted."""
-        return self.is_caught_up and not self.doubtful
+        return self.is_caught_up and not self.is_empty and not self.doubtful
 
 
 class Narrator(Protocol):
@@ -160,6 +171,8 @@ class PlainNarrator:
             )
         for cause, count in sorted(summary.counts.items()):
             self._write(f"{cause}: {count:,}")
+        if summary.problem and not summary.is_empty:
+            self._write(f"unreadable: {summary.problem}")
         self._write(summary.verdict)
 
     def _write(self, line: str) -> None:
@@ -217,6 +230,8 @@ class TerminalNarrator:
             self.console.print(f"… and {len(largest) - SHOWN_MARKETS} markets more; --json tells all")
         for cause, count in sorted(summary.counts.items()):
             self.console.print(Text(f"{cause}: {count:,}", style="yellow"))
+        if summary.problem and not summary.is_empty:
+            self.console.print(Text(f"unreadable: {summary.problem}", style="yellow"))
         self.console.print(_totals(summary), highlight=False)
         self.console.print(
             Text(summary.verdict, style="bold green" if summary.is_sound else "bold white on red")

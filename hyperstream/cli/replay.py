@@ -215,12 +215,14 @@ class Replay:
             is_caught_up=is_caught_up,
             markets=tuple(summarize(market) for _, market in sorted(daemon.engine.markets.items())),
             counts=engine.counts,
+            problem=player.problem,
         )
 
     def _exit_code(self, daemon_code: int) -> int:
         if daemon_code != DRAINED or self._summary is None:
             return daemon_code
-        is_failed = not self._summary.is_caught_up or (self.is_strict and not self._summary.is_sound)
+        is_incomplete = self._summary.is_empty or not self._summary.is_caught_up
+        is_failed = is_incomplete or (self.is_strict and not self._summary.is_sound)
         return FAILED if is_failed else DRAINED
 
 

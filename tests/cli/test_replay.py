@@ -154,6 +154,28 @@ def test_a_snapshot_that_cannot_be_used_is_told_and_exits_with_1(content: bytes,
     assert "Traceback" not in logged
 
 
+def test_a_recording_of_which_nothing_can_be_read_is_not_called_sound(tmp_path: Path) -> None:
+    record(tmp_path / "recorded")
+    for path in (tmp_path / "recorded").rglob("hourly/*/*"):
+        path.write_bytes(path.read_bytes().replace(b'"block_number"', b'"height"'))
+    code, told, _ = run_command(str(tmp_path / "recorded"), "--speed", "0")
+    assert code == 1
+    assert told[-1]["is_sound"] is False
+    assert told[-1]["verdict"].startswith("Nothing was played: ")
+    assert "block_number" in told[-1]["verdict"]
+
+
+def test_a_recording_torn_at_its_end_ends_at_once_and_says_so(tmp_path: Path) -> None:
+    node = record(tmp_path / "recorded")
+    for path in (tmp_path / "recorded").rglob("hourly/*/*"):
+        path.write_bytes(path.read_bytes()[:-30])
+    code, told, _ = run_command(str(tmp_path / "recorded"), "--speed", "0", "--strict")
+    assert code == 0
+    assert told[-1]["height"] == node.height - 1
+    assert told[-1]["unreadable_lines"] == 3
+    assert "torn" in told[-1]["problem"]
+
+
 async def test_nothing_is_left_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     record(tmp_path / "recorded")
     temporary = tmp_path / "temporary"
