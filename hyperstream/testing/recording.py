@@ -94,7 +94,8 @@ class Recording:
     def find(cls, directory: Path, *, layout: str | None = None, snapshot: Path | None = None) -> "Recording":
         """Look in ``directory``, and in its folders ``by_block`` and ``streaming``.
 
-        The snapshot is ``snapshot*.json``, else any ``*.json``, gzipped or not, there or one folder up.
+        The snapshot is ``snapshot*.json``, else any ``*.json`` that holds a list, gzipped or not, there or
+        one folder up.
         Raises ConfigurationError if there is no recording, or nothing of the layout asked for.
         """
         if not directory.is_dir():
@@ -249,6 +250,16 @@ def _hour(path: Path) -> tuple[int, int] | None:
 def _find_snapshot(directory: Path) -> Path | None:
     for place in (directory, directory.absolute().parent):
         for pattern in ("snapshot*.json", "snapshot*.json.gz", "*.json", "*.json.gz"):
-            if found := sorted(path for path in place.glob(pattern) if path.is_file()):
-                return found[0]
+            for path in sorted(path for path in place.glob(pattern) if path.is_file()):
+                if path.name.startswith("snapshot") or _begins_like_a_snapshot(path):
+                    return path
     return None
+
+
+def _begins_like_a_snapshot(path: Path) -> bool:
+    opened = gzip.open if path.suffix == ".gz" else open
+    try:
+        with opened(path, "rb") as source:
+            return source.read(64).lstrip()[:1] == b"["
+    except (OSError, EOFError, zlib.error):
+        return False

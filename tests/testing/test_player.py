@@ -327,3 +327,15 @@ def test_a_torn_snapshot_archive_is_told(recorded: Path, tmp_path: Path) -> None
     path.write_bytes(path.read_bytes()[:-20])
     with pytest.raises(FormatError, match=r"snapshot\.json\.gz: cannot be unzipped"):
         Recording.find(recorded).unpack_snapshot(tmp_path / "x")
+
+
+@pytest.mark.parametrize("is_zipped", [False, True], ids=["plain", "zipped"])
+def test_a_json_file_beside_a_recording_that_holds_no_list_is_no_snapshot(
+    is_zipped: bool, recorded: Path
+) -> None:
+    record(recorded)
+    (recorded / "snapshot.json").rename(recorded / "start.json")
+    (recorded / "about.json").write_text('{"recorded": "on monday"}')
+    if is_zipped:
+        zip_all(recorded)
+    assert Recording.find(recorded).snapshot == recorded / ("start.json.gz" if is_zipped else "start.json")
