@@ -127,15 +127,13 @@ class Replay:
     async def run(self) -> int:
         """Play, wait until the daemon has applied everything, sum up, drain."""
         with tempfile.TemporaryDirectory(prefix="hyperstream-replay-") as name:
-            directory = Path(name)
-            snapshot = directory / "snapshot.json"
-            has_snapshot = await trio.to_thread.run_sync(self.recording.unpack_snapshot, snapshot)
-            if not has_snapshot:
+            snapshot = self.recording.snapshot
+            if snapshot is None:
                 self.narrator.note(
                     "no snapshot beside the recording: books begin empty, and markets are doubtful as soon "
                     "as an order changes that was there before"
                 )
-            player = Player(self.recording, directory / "data", self.speed)
+            player = Player(self.recording, Path(name), self.speed)
             player.prepare()
             node = attrs.evolve(
                 self.settings.node,
@@ -143,7 +141,7 @@ class Replay:
                 data_dir=player.data_dir,
                 layout=self.recording.layout,
                 info_url=_NO_INFO_SERVER,
-                snapshot=str(snapshot) if has_snapshot else "none",
+                snapshot=str(snapshot.absolute()) if snapshot is not None else "none",
                 snapshot_file=None,
             )
             daemon = Daemon(attrs.evolve(self.settings, node=node, feeds=FeedsSettings.none()))
@@ -247,7 +245,8 @@ async def wait_for_tails(daemon: Daemon, player: Player) -> None:
         if len(node.sources) == len(player.recording.files):
             return
         if node.snapshot.last_error:
-            raise SnapshotError(f"{player.recording.snapshot}: {node.snapshot.last_error}")
+            place, problem = str(player.recording.snapshot), node.snapshot.last_error
+            raise SnapshotError(problem if place in problem else f"{place}: {problem}")
         await trio.sleep(_LOOK_SECONDS)
 
 

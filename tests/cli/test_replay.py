@@ -176,6 +176,24 @@ def test_a_recording_torn_at_its_end_ends_at_once_and_says_so(tmp_path: Path) ->
     assert "torn" in told[-1]["problem"]
 
 
+@pytest.mark.parametrize("is_zipped", [False, True], ids=["plain", "zipped"])
+def test_a_snapshot_without_a_height_takes_it_from_the_name_it_was_recorded_under(
+    is_zipped: bool, tmp_path: Path
+) -> None:
+    node = record(tmp_path / "recorded")
+    snapshot = tmp_path / "recorded" / "snapshot.json"
+    height, markets = json.loads(snapshot.read_bytes())
+    snapshot.unlink()
+    named = snapshot.with_name(f"snapshot_{height}.json")
+    named.write_text(json.dumps(markets, separators=(",", ":")))
+    if is_zipped:
+        named.with_name(f"{named.name}.gz").write_bytes(gzip.compress(named.read_bytes()))
+        named.unlink()
+    code, told, logged = run_command(str(tmp_path / "recorded"), "--speed", "0", "--strict")
+    assert code == 0, logged
+    assert told[-1]["height"] == node.height
+
+
 async def test_nothing_is_left_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     record(tmp_path / "recorded")
     temporary = tmp_path / "temporary"
