@@ -48,7 +48,8 @@ class MarketSummary:
 class Summary:
     """What a replay came to. ``is_caught_up`` is false if the daemon did not reach the last block played.
 
-    ``problem`` says what was wrong with the first of the ``unreadable_lines``.
+    ``problem`` says what was wrong with the first of the ``unreadable_lines``; ``snapshot_height`` is that of
+    the snapshot from which books began.
     """
 
     seconds: float
@@ -61,11 +62,12 @@ class Summary:
     markets: tuple[MarketSummary, ...]
     counts: dict[str, int]
     problem: str = ""
+    snapshot_height: int | None = None
 
     @property
-    def is_empty(self) -> bool:
-        """Whether the recording held nothing to play."""
-        return not self.blocks
+    def is_nothing(self) -> bool:
+        """Whether there was nothing to play, or nothing of it was news to the books."""
+        return not self.blocks or self.played_height <= (self.snapshot_height or 0)
 
     @property
     def doubtful(self) -> list[MarketSummary]:
@@ -75,8 +77,13 @@ class Summary:
     @property
     def verdict(self) -> str:
         """The outcome in one sentence."""
-        if self.is_empty:
+        if not self.blocks:
             return f"Nothing was played: {self.problem or 'the recorded files hold no line'}."
+        if self.is_nothing:
+            return (
+                f"Nothing was applied: the snapshot stands at block {self.snapshot_height}, the recording "
+                f"ends with {self.played_height}. Take a snapshot from before its last block."
+            )
         if not self.is_caught_up:
             return f"The daemon stands at height {self.height} and did not reach {self.played_height}."
         if self.doubtful:
@@ -88,7 +95,7 @@ class Summary:
     @property
     def is_sound(self) -> bool:
         """Whether every block arrived and every book is to be trusted."""
-        return self.is_caught_up and not self.is_empty and not self.doubtful
+        return self.is_caught_up and not self.is_nothing and not self.doubtful
 
 
 class Narrator(Protocol):
@@ -171,7 +178,7 @@ class PlainNarrator:
             )
         for cause, count in sorted(summary.counts.items()):
             self._write(f"{cause}: {count:,}")
-        if summary.problem and not summary.is_empty:
+        if summary.problem and summary.blocks:
             self._write(f"unreadable: {summary.problem}")
         self._write(summary.verdict)
 
@@ -230,7 +237,7 @@ class TerminalNarrator:
             self.console.print(f"… and {len(largest) - SHOWN_MARKETS} markets more; --json tells all")
         for cause, count in sorted(summary.counts.items()):
             self.console.print(Text(f"{cause}: {count:,}", style="yellow"))
-        if summary.problem and not summary.is_empty:
+        if summary.problem and summary.blocks:
             self.console.print(Text(f"unreadable: {summary.problem}", style="yellow"))
         self.console.print(_totals(summary), highlight=False)
         self.console.print(

@@ -25,14 +25,17 @@ MARKETS = ("BTC", "@107", "xyz:XYZ100")
 TIMEOUT_SECONDS = 60
 
 
-def record(directory: Path, layout: str = "by_block", *, with_snapshot: bool = True) -> FakeNode:
+def record(
+    directory: Path, layout: str = "by_block", *, with_snapshot: bool = True, snapshot_after: int = 0
+) -> FakeNode:
     """Let a fake node write a recording; its truth is that of the last block."""
     directory.mkdir(exist_ok=True)
     node = FakeNode(directory, layout=layout, markets=MARKETS, start_time_ns=1_778_002_753_000_000_000)
-    if with_snapshot:
-        node.write_snapshot(directory / "snapshot.json")
-    for _ in range(BLOCKS):
-        node.step()
+    for number in range(BLOCKS + 1):
+        if number:
+            node.step()
+        if with_snapshot and number == snapshot_after:
+            node.write_snapshot(directory / "snapshot.json")
     node.close()
     return node
 
@@ -48,6 +51,12 @@ def lose_a_block(directory: Path) -> None:
     (path,) = directory.glob("node_raw_book_diffs_by_block/hourly/*/*")
     lines = path.read_bytes().splitlines(keepends=True)
     path.write_bytes(b"".join(lines[:5] + lines[6:]))
+
+
+def keep_lines(directory: Path, pattern: str, kept: slice) -> None:
+    """Leave only some lines in files of a recording."""
+    for path in directory.glob(f"{pattern}/hourly/*/*"):
+        path.write_bytes(b"".join(path.read_bytes().splitlines(keepends=True)[kept]))
 
 
 def run_command(*arguments: str) -> tuple[int, list[dict[str, Any]], str]:
@@ -192,6 +201,35 @@ def test_a_snapshot_without_a_height_takes_it_from_the_name_it_was_recorded_unde
     code, told, logged = run_command(str(tmp_path / "recorded"), "--speed", "0", "--strict")
     assert code == 0, logged
     assert told[-1]["height"] == node.height
+
+
+@pytest.mark.parametrize("layout", ["by_block", "streaming"])
+def test_a_source_that_ends_before_the_snapshot_is_not_waited_for(layout: str, tmp_path: Path) -> None:
+    node = record(tmp_path / "recorded", layout, snapshot_after=BLOCKS // 2)
+    keep_lines(tmp_path / "recorded", "node_fills_*", slice(0, 2))
+    code, told, _ = run_command(str(tmp_path / "recorded"), "--speed", "0", "--strict")
+    assert code == 0
+    assert told[-1]["height"] == node.height
+
+
+@pytest.mark.parametrize("layout", ["by_block", "streaming"])
+def test_a_snapshot_from_after_the_recording_is_told_at_once(layout: str, tmp_path: Path) -> None:
+    node = record(tmp_path / "recorded", layout, snapshot_after=BLOCKS)
+    code, told, _ = run_command(str(tmp_path / "recorded"), "--speed", "0")
+    assert code == 1
+    assert told[-1]["is_sound"] is False
+    assert told[-1]["verdict"] == (
+        f"Nothing was applied: the snapshot stands at block {node.height}, the recording ends with "
+        f"{node.height}. Take a snapshot from before its last block."
+    )
+
+
+def test_a_streaming_recording_that_begins_long_after_its_snapshot_is_told_of(tmp_path: Path) -> None:
+    record(tmp_path / "recorded", "streaming")
+    keep_lines(tmp_path / "recorded", "node_raw_book_diffs_*", slice(-20, None))
+    _, told, _ = run_command(str(tmp_path / "recorded"), "--speed", "0")
+    (note,) = [each["text"] for each in told if each["type"] == "note"]
+    assert "record from before the snapshot on" in note
 
 
 async def test_nothing_is_left_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
