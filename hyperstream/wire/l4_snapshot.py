@@ -28,6 +28,8 @@ _BETWEEN_ORDERS = b'}],["'
 _LAST_ORDER = b"}]]"
 # Markets, market, sides, side; a height and users put one more list round each order.
 _LISTS_ROUND_AN_ORDER = 4
+_BLANK = re.compile(rb"[\[,{]\s")
+_MOST_BLANKS = 200
 
 
 def snapshot_height(data: bytes | mmap) -> int | None:
@@ -56,7 +58,13 @@ def check_is_complete(data: bytes | mmap) -> None:
 def _has_users(data: bytes | mmap) -> bool:
     """Whether orders stand in pairs with their user: the first one follows a comma then."""
     first = data.find(b"{")
-    return first > 0 and bytes(data[first - 1 : first]) == b","
+    return first > 0 and bytes(data[max(0, first - _MOST_BLANKS) : first]).rstrip().endswith(b",")
+
+
+def _has_blanks(data: bytes | mmap) -> bool:
+    """Whether another program spelled the snapshot, which the node does without a blank."""
+    first = data.find(b"{")
+    return _BLANK.search(data, 0, first + 2 if first >= 0 else len(data)) is not None
 
 
 def read_snapshot(data: bytes | mmap, wanted: Container[str] | None = None) -> Iterator[SnapshotOrders]:
@@ -66,7 +74,7 @@ def read_snapshot(data: bytes | mmap, wanted: Container[str] | None = None) -> I
     orders, so that whoever drives this can let others run as often.
     """
     check_is_complete(data)
-    if not _has_users(data):
+    if not _has_users(data) or _has_blanks(data):
         yield from _read_at_once(data)
         return
     head = _HEAD.match(data)
@@ -86,13 +94,20 @@ def read_snapshot(data: bytes | mmap, wanted: Container[str] | None = None) -> I
 
 
 def _read_at_once(data: bytes | mmap) -> Iterator[SnapshotOrders]:
-    """Without users no cut between orders can be told from one between an order's children."""
+    """Where no cut between orders can be told from one between an order's children, as without users."""
     rows = _loads(bytes(data), "a market")
     if snapshot_height(data) is not None:
         rows = rows[1]
-    for symbol, sides in rows:
-        for side, orders in zip("BA", sides, strict=True):
-            yield SnapshotOrders(symbol, side, _orders(orders, symbol))
+    try:
+        sides = [
+            (symbol, side, orders) for symbol, both in rows for side, orders in zip("BA", both, strict=True)
+        ]
+    except (TypeError, ValueError) as exc:
+        raise SnapshotError(f"the snapshot's list of markets is not as documented: {exc}") from exc
+    for symbol, side, orders in sides:
+        if not isinstance(symbol, str):
+            raise SnapshotError(f"a market of the snapshot has no readable name: {symbol!r:.100}")
+        yield SnapshotOrders(symbol, side, _orders(orders, symbol))
 
 
 def _symbol(name: bytes) -> str:

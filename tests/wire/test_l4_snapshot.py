@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import orjson
@@ -63,6 +64,16 @@ def test_pieces_of_any_size_hold_what_a_json_reading_finds(
     assert snapshot_height(data) == height
 
 
+@given(some_markets, st.sampled_from([7, None]), st.booleans(), st.sampled_from([None, 1]))
+def test_a_snapshot_that_another_program_spelled_with_blanks_holds_the_same(
+    markets: dict[str, tuple[list[int], list[int]]], height: int | None, users: bool, indent: int | None
+) -> None:
+    compact = snapshot(markets, height=height, users=users)
+    data = json.dumps(json.loads(compact), indent=indent).encode()
+    assert read(data) == expected(markets)
+    assert snapshot_height(data) == height
+
+
 @given(some_markets.filter(bool), st.data())
 def test_a_half_written_snapshot_is_never_taken_for_a_whole_one(
     markets: dict[str, tuple[list[int], list[int]]], data: st.DataObject
@@ -79,6 +90,12 @@ def test_any_bytes_give_orders_or_our_own_error(data: bytes) -> None:
         list(read_snapshot(data))
     except SnapshotError:
         return
+
+
+@pytest.mark.parametrize("data", [b"[7]", b"[7,5 ]", b"[[1,[[],[]]]]", b'[["BTC",[[]]]]'])
+def test_other_lists_than_of_markets_are_refused(data: bytes) -> None:
+    with pytest.raises(SnapshotError):
+        list(read_snapshot(data))
 
 
 def test_the_message_says_where_a_snapshot_breaks_off() -> None:
