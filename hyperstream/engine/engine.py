@@ -116,6 +116,8 @@ class Engine:
                 await self._apply_all(batch)
                 if not items.statistics().current_buffer_used:
                     self.rest()
+        self._tape.end_block()
+        self.hub.flush()
 
     async def _apply_all(self, items: list[NodeItem]) -> None:
         """Apply what has come, statuses last: they are the most work and the least urgent.
@@ -140,6 +142,7 @@ class Engine:
             ticks += 1
             now_ns = self.now_ns()
             self._order_level.give_up_waiting(now_ns)
+            self._tape.give_up_waiting(now_ns)
             self._recovery.request_repairs()
             if ticks % RETIRE_EVERY_TICKS == 0:
                 self._markets.retire_topics(now_ns)
@@ -174,6 +177,7 @@ class Engine:
                 self._markets.identify(item)
             case SourceStarted():
                 self._order_level.expect_statuses("statuses" in item.sources)
+                self._tape.is_in_parts = item.layout == "streaming"
         self.hub.flush()
 
     def _declare_ready(self) -> None:
@@ -221,6 +225,8 @@ class Engine:
         log.warning("blocks are missing", source=gap.source, missing=missing, detail=detail)
         if gap.source == "diffs":
             self._recovery.lose(gap)
+        elif gap.source == "fills":
+            self._tape.end_block()
         for market in self._markets.by_symbol.values():
             if gap.source == "diffs":
                 self._markets.doubt(market, "missing blocks", detail)

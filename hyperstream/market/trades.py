@@ -5,7 +5,7 @@ The node writes a fill for each side of a trade, with the same ``tid``. The take
 together with the block and the market. Outcome markets can have one-sided fills.
 """
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 
 @frozen
@@ -27,3 +27,25 @@ class Trade:
     buyer_oid: int
     seller_oid: int
     is_liquidation: bool
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether both its fills are known."""
+        return bool(self.buyer and self.seller)
+
+    def is_other_half_of(self, other: "Trade") -> bool:
+        """Whether this is the fill that the other one-sided trade lacks."""
+        is_same = (self.symbol, self.trade_id) == (other.symbol, other.trade_id)
+        return is_same and bool(self.buyer or other.buyer) and bool(self.seller or other.seller)
+
+    def joined(self, other: "Trade") -> "Trade":
+        """This one-sided trade with what its other half tells."""
+        buys, sells = (self, other) if self.buyer else (other, self)
+        return evolve(
+            self,
+            buyer=buys.buyer,
+            buyer_oid=buys.buyer_oid,
+            seller=sells.seller,
+            seller_oid=sells.seller_oid,
+            is_liquidation=self.is_liquidation or other.is_liquidation,
+        )

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
+import trio
 
 from hyperstream.market.updates import ResumePoint
 from hyperstream.v1 import common_pb2
 from hyperstream.wire.node_blocks import (
     FillBlock,
     HeightGap,
+    NodeItem,
+    SourceStarted,
 )
 
-from .handmade import diffs, fills, head, new
+from .handmade import USER, diffs, fill, fills, head, new
 from .rebuilt import kinds
-from .world import World, open_market
+from .world import SECOND_NS, World, open_market
 
 
 @pytest.fixture
@@ -97,3 +102,59 @@ def test_trades_resumed_after_a_restart_miss_nothing_that_comes_then(world: Worl
     gap, trades = follower.take()
     assert gap.gap.reason == common_pb2.GAP_REASON_RESTART
     assert [trade.trade_id for trade in trades.trades.trades] == [1]
+
+
+def part(height: int, *events: list[Any], is_continuation: bool = False) -> FillBlock:
+    return FillBlock(*head(height), events=list(events), is_continuation=is_continuation)
+
+
+@pytest.fixture
+def streaming() -> World:
+    world = World(SourceStarted("streaming", frozenset({"diffs", "fills"})))
+    world.apply(diffs(1, new(1)))
+    return world
+
+
+@pytest.mark.parametrize("sides", ["BA", "AB"])
+def test_a_trade_whose_fills_come_in_two_parts_of_a_block_is_one_trade(streaming: World, sides: str) -> None:
+    follower = streaming.follow(open_market(streaming).trades_stream())
+    first, second = (fill(2, side, crossed=side == "A") for side in sides)
+    streaming.apply(part(2, fill(1, "B"), fill(1, "A", crossed=True), first))
+    assert [trade.trade_id for event in follower.take() for trade in event.trades.trades] == [1]
+    streaming.apply(part(2, second, is_continuation=True))
+    (event,) = follower.take()
+    (trade,) = event.trades.trades
+    assert (trade.trade_id, trade.side) == (2, common_pb2.SIDE_ASK)
+    assert (trade.buyer_oid, trade.seller_oid) == (4, 5)
+    assert trade.buyer == trade.seller == USER
+    streaming.apply(fills(3, 3))
+    assert [trade.trade_id for event in follower.take() for trade in event.trades.trades] == [3]
+
+
+@pytest.mark.parametrize("end", ["later block", "time", "gap", "end of the source"])
+async def test_a_fill_without_its_other_half_is_a_trade_of_one_side(streaming: World, end: str) -> None:
+    """Outcome markets have such trades; what ends the wait for the other half is told after them."""
+    follower = streaming.follow(open_market(streaming).trades_stream())
+    streaming.apply(part(2, fill(7, "B", crossed=True)))
+    streaming.time_ns += 2 * SECOND_NS
+    streaming.give_up_waiting()
+    assert follower.take() == []
+    if end == "later block":
+        streaming.apply(fills(3, 8))
+    elif end == "time":
+        streaming.time_ns += 2 * SECOND_NS
+        streaming.give_up_waiting()
+    elif end == "gap":
+        streaming.apply(HeightGap("fills", 3, 4, "lost"))
+    else:
+        send, receive = trio.open_memory_channel[NodeItem](1)
+        send.close()
+        await streaming.engine.run(receive)
+    (trade,) = follower.take()[0].trades.trades
+    assert (trade.trade_id, trade.buyer, trade.seller) == (7, USER, "")
+
+
+def test_where_a_block_is_a_line_nothing_waits_for_another_half(world: World) -> None:
+    follower = world.follow(open_market(world).trades_stream())
+    world.apply(part(2, fill(7, "B", crossed=True)))
+    assert kinds(follower.take()) == ["trades"]

@@ -55,8 +55,9 @@ class World:
         self.engine._recovery.request_repairs()
 
     def give_up_waiting(self) -> None:
-        """What a tick does about statuses that are overdue."""
+        """What a tick does about statuses that are overdue, and about fills without their other half."""
         self.engine._order_level.give_up_waiting(self.time_ns)
+        self.engine._tape.give_up_waiting(self.time_ns)
         self.hub.flush()
 
     def follow(
