@@ -42,6 +42,7 @@ class Follower:
         """Run until cancelled."""
         tail, reader = self.tail, self.reader
         tail.patience = self._patience
+        tail.lost = reader.lost
         pace_seconds = STREAMING_PACE_SECONDS if self.layout == STREAMING else 0.0
         quiet_at = math.inf
         read_at = -math.inf

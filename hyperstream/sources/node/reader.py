@@ -101,6 +101,10 @@ class Reader(ABC):
         """Close the open block because its source has been quiet; returns it."""
         return []
 
+    def lost(self, problem: str, file: str, offset: int) -> None:
+        """A line was lost before it could be read: that is as if it could not be read."""
+        self._unreadable(problem, b"", Batch(file, offset, b"", 0, 0), offset)
+
     def _gap(self, first: int, last: int, reason: str) -> HeightGap:
         self.counters.gaps += 1
         self.counters.missing += last - first + 1

@@ -62,7 +62,7 @@ def statistics_of(follower: Follower) -> SourceStatistics:
         bytes_read=tail.bytes_read,
         blocks=counters.blocks,
         duplicates=counters.duplicates,
-        unreadable_lines=counters.unreadable + tail.unreadable,
+        unreadable_lines=counters.unreadable,
         late_parts=counters.late_parts,
         gaps=counters.gaps,
         missing_blocks=counters.missing,

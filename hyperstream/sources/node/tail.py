@@ -38,6 +38,10 @@ def _no_patience(_: bytes) -> float:
     return 0.0
 
 
+def _tell_nobody(_problem: str, _file: str, _offset: int) -> None:
+    pass
+
+
 @define(eq=False)
 class Tail:
     """Tails ``directory``. Use it as a context manager; call ``take`` until it has nothing, then ``wait``.
@@ -46,6 +50,7 @@ class Tail:
     ``start`` at the beginning of the newest file. Nothing is read ahead: whoever does not call
     ``take`` leaves the lines in the files. ``patience`` is given the first bytes of a successor and
     returns for how many seconds the file before it may still get lines that belong in front of them.
+    ``lost`` hears of every line that was lost here: why, of which file, at which offset.
     """
 
     directory: Path
@@ -53,6 +58,7 @@ class Tail:
     start_offset: int = 0
     longest_line_bytes: int = LONGEST_LINE_BYTES
     patience: Callable[[bytes], float] = _no_patience
+    lost: Callable[[str, str, int], None] = _tell_nobody
     watch: Watch = field(factory=Watch, init=False)
     complaints: Complaints = field(init=False)
     _current: HourlyFile | None = field(default=None, init=False)
@@ -184,6 +190,7 @@ class Tail:
                 "overlong", "a line is too long and was dropped",
                 file=file.hour.file, offset=file.offset, longest_line_bytes=self.longest_line_bytes,
             )  # fmt: skip
+            self.lost("too long", file.hour.file, file.offset)
         return batch
 
     def _take_late(self) -> Batch | None:
@@ -207,6 +214,7 @@ class Tail:
                 "torn", "the last line of a file never ended",
                 file=file.hour.file, offset=file.offset, torn_bytes=file.torn_bytes,
             )  # fmt: skip
+            self.lost("never ended", file.hour.file, file.offset)
         self._put_away(file)
 
     def _put_away(self, file: HourlyFile) -> None:

@@ -177,10 +177,12 @@ async def test_a_torn_last_line_that_never_ends_is_counted_when_its_file_is_give
     monkeypatch.setattr(tail_module, "LATE_SECONDS", 0.0)
     write(tmp_path, NINE, b"a\ntorn", end=b"")
     write(tmp_path, TEN, b"b")
-    with Tail(tmp_path, Hour("20260505", 9)) as tail:
+    lost: list[tuple[str, str, int]] = []
+    with Tail(tmp_path, Hour("20260505", 9), lost=lambda *what: lost.append(what)) as tail:
         assert await everything(tail) == [(NINE, b"a"), (TEN, b"b")]
         assert tail.take() is None
         assert (tail.torn, tail.unreadable) == (1, 1)
+        assert lost == [("never ended", NINE, 2)]
         assert tail.bytes_read == 8 + 4  # the torn bytes were looked at twice
 
 
