@@ -22,6 +22,10 @@ GIVE_WAY_STEPS = 4
 # buffer takes up to three seconds in the worst case measured, most often a fifth of one.
 ROLLOVER_SECONDS = 1.0
 
+# A node that buffers its files leaves half a line at their end, and goes on when the buffer is full again:
+# after that long at most, in the worst case measured. A block whose next line has begun is not at its end.
+BUFFER_SECONDS = 3.0
+
 
 @define(eq=False)
 class Follower:
@@ -58,6 +62,10 @@ class Follower:
                     if not scope.cancelled_caught:
                         continue
                     batch = tail.take()
+                    now = trio.current_time()
+                    if batch is None and now < read_at + BUFFER_SECONDS and reader.goes_on(tail.begun):
+                        quiet_at = now + self.quiet_seconds
+                        continue
                 items = reader.feed(batch) if batch is not None else reader.flush()
                 read_at = trio.current_time()
                 quiet_at = read_at + self.quiet_seconds if reader.has_open_block else math.inf

@@ -14,6 +14,7 @@ on (``last_height``) and decides by height alone, because the same block may be 
    next start went on writing (``{"local_time":…{"local_time":…}``), the last envelope counts.
 """
 
+import re
 from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable
@@ -40,6 +41,7 @@ KINDS = (DIFFS, STATUSES, FILLS)
 ENVELOPE = b'{"local_time":'
 TORN = "torn by a crash"
 _MISSING_RANGES_KEPT = 256
+_HEIGHT = re.compile(rb'"block_number":([0-9]+),')
 
 
 @define(eq=False)
@@ -87,6 +89,11 @@ class Reader(ABC):
         except FormatError:
             return False
         return self.last_height is None or height <= self.last_height + 1
+
+    def goes_on(self, head: bytes) -> bool:
+        """Whether a line that begins like this, as far as it is there, may belong to the last height."""
+        height = _HEIGHT.search(head)
+        return int(height[1]) == self.last_height if height is not None else bool(head)
 
     @property
     def has_open_block(self) -> bool:

@@ -101,6 +101,11 @@ class Tail:
         """The file being read, relative to the directory; empty before there is one."""
         return self._current.hour.file if self._current is not None else ""
 
+    @property
+    def begun(self) -> bytes:
+        """How the line begins that is not whole yet, empty if there is none."""
+        return self._current.peek() if self._current is not None else b""
+
     async def wait(self) -> None:
         """Return when ``take`` may have something."""
         with trio.move_on_at(math.inf if self._hold_until is None else self._hold_until):
