@@ -32,6 +32,7 @@ from hyperstream.sources.node.reader import DIFFS, KINDS, Reader
 from hyperstream.sources.node.seek import Place, find_place
 from hyperstream.sources.node.snapshot import SnapshotTaker
 from hyperstream.sources.node.snapshot_file import SnapshotFile
+from hyperstream.sources.node.stall import LOOK_SECONDS, StallWatch
 from hyperstream.sources.node.statistics import NodeStatistics, SnapshotStatistics, statistics_of
 from hyperstream.sources.node.supply import SnapshotSupply
 from hyperstream.sources.node.tail import Tail
@@ -101,6 +102,7 @@ class NodeSource:
                         nursery.start_soon(self._await_directory, kind, name=f"node: await {kind}")
                 serve = self._supply.refuse if self.settings.snapshot == "none" else self._supply.serve
                 nursery.start_soon(serve, self._repairs, name="node: repairs")
+                nursery.start_soon(self._watch_for_stalls, name="node: stalls")
 
     async def _wait_for_layout(self) -> None:
         data_dir = self.settings.data_dir
@@ -216,6 +218,15 @@ class NodeSource:
                 )
                 seconds = min(max(seconds * 2, self.settings.snapshot_retry_seconds), INSTRUMENTS_SECONDS)
             await trio.sleep(seconds)
+
+    async def _watch_for_stalls(self) -> None:
+        stalls = StallWatch()
+        while True:
+            heights = {kind: follower.reader.last_height for kind, follower in self._followers.items()}
+            gap = stalls.look(trio.current_time(), heights)
+            if gap is not None:
+                await self._items.send(gap)
+            await trio.sleep(LOOK_SECONDS)
 
     def _has_market(self, symbol: str) -> bool:
         return "*" in self.settings.markets or symbol in self.settings.markets
