@@ -58,7 +58,9 @@ class Tape:
         audience = markets.audience
         if audience != self._audience:
             self._audience = audience
-            self._is_followed = any(market.has_tapes for market in markets.by_symbol.values())
+            # A block's fills come before its diffs: the first market of all may be known from a fill.
+            known = markets.by_symbol.values()
+            self._is_followed = not known or any(market.has_tapes for market in known)
         if not self._is_followed:
             return
         stamp = BlockStamp(

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import trio
 
+from hyperstream.hub.subscription import Contract
 from hyperstream.market.updates import ResumePoint
 from hyperstream.v1 import common_pb2
 from hyperstream.wire.node_blocks import (
@@ -15,10 +16,11 @@ from hyperstream.wire.node_blocks import (
     NodeItem,
     SourceStarted,
 )
+from hyperstream.wire.protobuf.formats import TRADES
 
 from .handmade import USER, diffs, fill, fills, head, new
 from .rebuilt import kinds
-from .world import SECOND_NS, World, open_market
+from .world import PLENTY, RESPONSES, SECOND_NS, World, open_market
 
 
 @pytest.fixture
@@ -102,6 +104,19 @@ def test_trades_resumed_after_a_restart_miss_nothing_that_comes_then(world: Worl
     gap, trades = follower.take()
     assert gap.gap.reason == common_pb2.GAP_REASON_RESTART
     assert [trade.trade_id for trade in trades.trades.trades] == [1]
+
+
+def test_who_follows_every_market_gets_the_trades_of_the_very_first_one() -> None:
+    """A block's fills are read before its diffs, which make the market known otherwise."""
+    world = World()
+    world.apply(diffs(1))
+    subscription = world.hub.subscribe(Contract.LOSSLESS, TRADES, lambda: None, PLENTY)
+    world.engine.follow_new_markets(lambda market: subscription.attach(market.trades_stream(), None))
+    world.apply(fills(2, 1), diffs(2, new(1)))
+    message = subscription.take()
+    assert message is not None
+    (event,) = RESPONSES[TRADES].FromString(message).events
+    assert [trade.trade_id for trade in event.trades.trades] == [1]
 
 
 def part(height: int, *events: list[Any], is_continuation: bool = False) -> FillBlock:
