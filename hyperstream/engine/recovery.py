@@ -79,12 +79,25 @@ class Recovery:
         for symbol in markets.by_symbol:
             self._put(symbol, staging.books.get(symbol) or Book(symbol), reason, staging.faults)
         set_books_aside()
+        self._tell_bare(staging)
         log.info(
             "books loaded",
             height=staging.height,
             markets=len(markets.by_symbol),
             orders=markets.order_count(),
         )
+
+    def _tell_bare(self, staging: Staging) -> None:
+        """Count the orders that rest without attributes because the snapshot's cannot be read."""
+        if not staging.bare:
+            return
+        counts = self.markets.counts
+        if not counts["orders of snapshots without attributes"]:
+            log.warning(
+                "orders of a snapshot have attributes that cannot be read; they rest without",
+                height=staging.height, orders=staging.bare, problem=staging.bare_problem,
+            )  # fmt: skip
+        counts["orders of snapshots without attributes"] += staging.bare
 
     def _put(self, symbol: str, book: Book, reason: str, faults: dict[str, str]) -> None:
         self.markets.replace_book(symbol, book, reason)
@@ -138,5 +151,6 @@ class Recovery:
             self.order_level.replace_book(self.markets.by_symbol[symbol], book)
             reason = f"the book was repaired from the snapshot of height {staging.height}"
             self._put(symbol, book, reason, faults)
+        self._tell_bare(staging)
         counts["markets repaired"] += len(books) - len(faults)
         log.info("books repaired", height=staging.height, markets=len(books), still_doubtful=len(faults))

@@ -28,12 +28,18 @@ MAX_KEPT_DIFFS = 2_000_000
 
 @define(eq=False)
 class Staging:
-    """Books being built from a snapshot. ``faults`` names what was wrong, by symbol."""
+    """Books being built from a snapshot. ``faults`` names what was wrong, by symbol.
+
+    An order whose attributes cannot be read rests all the same, without them: ``bare`` counts those, and
+    ``bare_problem`` says what was wrong with the first.
+    """
 
     height: int
     is_full: bool
     books: dict[str, Book] = field(factory=dict)
     faults: dict[str, str] = field(factory=dict)
+    bare: int = 0
+    bare_problem: str = ""
     _decimals: DecimalCache = field(factory=DecimalCache)
     _users: dict[str, str] = field(factory=dict)
 
@@ -54,9 +60,14 @@ class Staging:
                     raise FormatError(f"oid or user of an order is impossible: {oid!r}, {user!r:.100}")
                 shared = self._users.setdefault(user, user)
                 order = side.load(oid, shared, price, size_e8)
-                order.attributes = snapshot_attributes(row)
             except (BookFault, FormatError, KeyError, TypeError) as fault:
                 self.faults.setdefault(orders.symbol, f"snapshot of height {self.height}: {fault}")
+                continue
+            try:
+                order.attributes = snapshot_attributes(row)
+            except FormatError as fault:
+                self.bare += 1
+                self.bare_problem = self.bare_problem or str(fault)
 
 
 @define(eq=False)

@@ -183,7 +183,7 @@ def snapshot_attributes(order: dict[str, Any]) -> OrderAttributes:
             order_type=_text(order["orderType"]),
             tif=_text(order["tif"] or ""),
             reduce_only=_truth(order["reduceOnly"]),
-            cloid=_text(order["cloid"] or ""),
+            cloid=_text(order.get("cloid") or ""),
             trigger_condition="" if condition == "N/A" else condition,
             trigger_price="" if trigger_price == "0.0" else trigger_price,
             is_position_tpsl=_truth(order["isPositionTpsl"]),

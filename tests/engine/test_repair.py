@@ -133,6 +133,19 @@ def test_an_unreadable_order_of_a_snapshot_leaves_the_market_doubtful(world: Wor
     assert open_market(world, "BTC").book.order_count == 1
 
 
+def test_an_order_of_a_snapshot_whose_attributes_cannot_be_read_rests_without_them(world: World) -> None:
+    """A book is prices, sizes and order ids: what else a node says of an order does not make it wrong."""
+    world.apply(diffs(2, remove(77)))
+    world.request_repairs()
+    world.apply(*repair_snapshot(2, ("BTC", "B", [snapshot_row(1), snapshot_row(3, cloid=7)])))
+    assert "BTC" not in world.engine.statistics().doubtful
+    first, second = open_market(world, "BTC").book.bids.orders()
+    assert (first.oid, second.oid) == (1, 3)
+    assert first.attributes is not None
+    assert second.attributes is None
+    assert world.engine.counts["orders of snapshots without attributes"] == 1
+
+
 def test_a_repair_that_keeps_too_much_begins_anew(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("hyperstream.engine.repair.MAX_KEPT_DIFFS", 3)
     world.apply(diffs(2, remove(77)))

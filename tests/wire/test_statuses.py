@@ -16,6 +16,7 @@ from hyperstream.wire.statuses import (
     joined_lines,
     leaving_statuses,
     opening_statuses,
+    snapshot_attributes,
     statuses_of,
 )
 
@@ -149,6 +150,12 @@ def test_attributes_of_an_open_order() -> None:
     assert (attributes.order_type, attributes.tif, attributes.reduce_only) == ("Limit", "Alo", False)
     assert (attributes.trigger_condition, attributes.trigger_price) == ("", "")
     assert attributes.cloid == "0x000000000000000018ab2cd67dbb0c60"
+
+
+def test_an_order_without_a_client_order_id_may_lack_the_key() -> None:
+    row = order(5)
+    del row["cloid"]
+    assert snapshot_attributes(row).cloid == ""
 
 
 def test_a_triggered_order_rests_as_a_plain_one_from_the_time_of_its_status() -> None:
