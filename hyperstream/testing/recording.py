@@ -24,6 +24,7 @@ STEMS: Final[Mapping[Source, str]] = {
 }
 LAYOUTS: Final = ("by_block", "streaming")
 LONGEST_LINE_BYTES: Final = 64 * 1024 * 1024  # no node wrote longer ones, and no daemon takes them
+_DEEPEST_HINT: Final = 4
 # A byte string that stands in every event of a source exactly once.
 _EVENT_MARKS: Final[Mapping[Source, bytes]] = {
     "fills": b'"tid":',
@@ -105,7 +106,7 @@ class Recording:
         if wanted not in found:
             raise ConfigurationError(
                 f"{directory}: no recorded book diffs; expected {STEMS['diffs']}_{layout or LAYOUTS[0]}"
-                f"/hourly/YYYYMMDD/H[.gz] there or in the folder {layout or LAYOUTS[0]}"
+                f"/hourly/YYYYMMDD/H[.gz] there or in the folder {layout or LAYOUTS[0]}{_hint(directory)}"
             )
         if snapshot is not None and not snapshot.is_file():
             raise ConfigurationError(f"{snapshot}: there is no such snapshot file")
@@ -237,6 +238,24 @@ def _find_files(directory: Path, layout: str) -> dict[Source, tuple[RecordedFile
                     for (_, hour), path in sorted(files.items())
                 )
     return found
+
+
+def _hint(directory: Path) -> str:
+    """Say what is there instead of recorded diffs, as the end of a sentence; empty if nothing like it is."""
+    stem = STEMS["diffs"]
+    try:
+        for depth in range(1, _DEEPEST_HINT):
+            for path in sorted(directory.glob("*/" * depth + f"{stem}_*")):
+                place = path.parent.parent if path.parent.name in LAYOUTS else path.parent
+                if place != directory:
+                    return f"; there are some in {place}"
+        if (directory / stem).is_dir():
+            return f"; the single events of {stem} do not say which block they belong to and cannot be played"
+        for path in sorted(directory.glob(f"{stem}_*/hourly/*/*.*")):
+            return f"; {path.name} is neither plain nor .gz: unpack such files first"
+    except OSError:  # a folder that may not be read, or is gone meanwhile
+        return ""
+    return ""
 
 
 def _hour(path: Path) -> tuple[int, int] | None:

@@ -313,6 +313,24 @@ def test_what_cannot_be_found_is_said(recorded: Path, tmp_path: Path) -> None:
         Recording.find(recorded, snapshot=tmp_path / "none.json")
 
 
+def test_what_is_there_instead_of_a_recording_is_said(recorded: Path, tmp_path: Path) -> None:
+    deep = recorded / "hl" / "data"
+    deep.mkdir(parents=True)
+    record(deep)
+    with pytest.raises(ConfigurationError, match=f"there are some in {deep}$"):
+        Recording.find(recorded)
+    diffs = deep / "node_raw_book_diffs_by_block"
+    (file,) = diffs.glob("hourly/*/*")
+    file.rename(file.with_suffix(".lz4"))
+    with pytest.raises(
+        ConfigurationError, match=r"\.lz4 is neither plain nor \.gz: unpack such files first$"
+    ):
+        Recording.find(deep)
+    diffs.rename(deep / "node_raw_book_diffs")
+    with pytest.raises(ConfigurationError, match="do not say which block they belong to"):
+        Recording.find(deep)
+
+
 def test_a_recording_without_fills_or_statuses_is_still_one(recorded: Path) -> None:
     record(recorded)
     shutil.rmtree(recorded / "node_fills_by_block")
