@@ -53,6 +53,20 @@ def lose_a_block(directory: Path) -> None:
     path.write_bytes(b"".join(lines[:5] + lines[6:]))
 
 
+def split_into_hours(directory: Path) -> None:
+    """Put each block of a recording into an hourly file of its own, over more than one day."""
+    for path in list(directory.rglob("hourly/*/*")):
+        lines = path.read_bytes().splitlines(keepends=True)
+        path.unlink()
+        heights = [json.loads(line)["block_number"] for line in lines]
+        for line, height in zip(lines, heights, strict=True):
+            day, hour = divmod(height % 1000, 24)
+            file = path.parent.parent / f"2026050{5 + day}" / str(hour)
+            file.parent.mkdir(exist_ok=True)
+            with file.open("ab") as opened:
+                opened.write(line)
+
+
 def keep_lines(directory: Path, pattern: str, kept: slice) -> None:
     """Leave only some lines in files of a recording."""
     for path in directory.glob(f"{pattern}/hourly/*/*"):
@@ -126,6 +140,20 @@ async def test_the_books_at_the_end_are_the_nodes(layout: str, is_zipped: bool, 
         assert found[symbol].best_bid == truth.bids[0][0]
         assert found[symbol].best_ask == truth.asks[0][0]
         assert found[symbol].orders == sum(level[2] for level in (*truth.bids, *truth.asks))
+
+
+@pytest.mark.parametrize("layout", ["by_block", "streaming"])
+async def test_hours_that_are_played_faster_than_they_are_found_are_all_read(
+    layout: str, tmp_path: Path
+) -> None:
+    node = record(tmp_path / "recorded", layout)
+    split_into_hours(tmp_path / "recorded")
+    narrator = Listener()
+    with trio.fail_after(TIMEOUT_SECONDS):
+        assert await make_replay(tmp_path / "recorded", narrator, is_strict=True).run() == 0
+    assert narrator.end is not None
+    assert narrator.end.height == node.height
+    assert not [cause for cause in narrator.end.counts if cause.startswith("missing")]
 
 
 async def test_a_lost_block_is_said_loudly_and_fails_only_when_strict(tmp_path: Path) -> None:

@@ -173,9 +173,12 @@ class NodeSource:
         return await trio.to_thread.run_sync(find_place, directory, height)
 
     def _follow(self, kind: str, place: Place | None) -> Reader:
-        """Prepare to follow a source from a place."""
+        """Prepare to follow a source from a place; None where there was no file, so all that come are new."""
         directory = directory_of(self.settings.data_dir, kind, self._layout)
-        tail = Tail(directory, place.hour, place.offset) if place is not None else Tail(directory)
+        if place is not None:
+            tail = Tail(directory, place.hour, place.offset)
+        else:
+            tail = Tail(directory, is_from_oldest=True)
         reader = make_reader(kind, self._layout, log.warning)
         quiet_seconds = self.settings.quiet_seconds
         self._followers[kind] = Follower(

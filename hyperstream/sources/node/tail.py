@@ -47,7 +47,8 @@ class Tail:
     """Tails ``directory``. Use it as a context manager; call ``take`` until it has nothing, then ``wait``.
 
     It begins at byte ``start_offset`` of ``start``, or of the first file after it; without
-    ``start`` at the beginning of the newest file. Nothing is read ahead: whoever does not call
+    ``start`` at the beginning of the newest file, or of the oldest where ``is_from_oldest`` says that
+    there was none when it was decided where to begin. Nothing is read ahead: whoever does not call
     ``take`` leaves the lines in the files. ``patience`` is given the first bytes of a successor and
     returns for how many seconds the file before it may still get lines that belong in front of them.
     ``lost`` hears of every line that was lost here: why, of which file, at which offset.
@@ -59,6 +60,7 @@ class Tail:
     longest_line_bytes: int = LONGEST_LINE_BYTES
     patience: Callable[[bytes], float] = _no_patience
     lost: Callable[[str, str, int], None] = _tell_nobody
+    is_from_oldest: bool = False
     watch: Watch = field(factory=Watch, init=False)
     complaints: Complaints = field(init=False)
     _current: HourlyFile | None = field(default=None, init=False)
@@ -147,7 +149,7 @@ class Tail:
         """Watch what has to be watched, then list, then open what is found."""
         newest = self._current.hour if self._current is not None else self.start
         dates = list_dates(self.directory, newest.date if newest is not None else "")
-        if newest is None:
+        if newest is None and not self.is_from_oldest:
             dates = dates[-1:]
         self.watch.cover([self.directory, *(self.directory / date for date in dates)])
         if self._current is None:
@@ -172,7 +174,7 @@ class Tail:
 
     def _first(self) -> HourlyFile | None:
         start = self.start
-        if start is None:
+        if start is None and not self.is_from_oldest:
             newest = newest_hour(self.directory)
             return self._open(newest) if newest is not None else None
         for hour in list_hours(self.directory, start):

@@ -159,6 +159,19 @@ async def test_a_successor_that_does_not_follow_waits_for_the_file_before(tmp_pa
         assert heads == [b"3\n", b"3\n"]
 
 
+@pytest.mark.parametrize(
+    ("is_from_oldest", "expected"), [(True, [(NINE, b"1"), (TEN, b"2")]), (False, [(TEN, b"2")])]
+)
+async def test_where_there_was_no_file_it_may_begin_at_the_oldest_that_appears(
+    tmp_path: Path, is_from_oldest: bool, expected: list[tuple[str, bytes]]
+) -> None:
+    with Tail(tmp_path, is_from_oldest=is_from_oldest) as tail:
+        assert await everything(tail) == []
+        write(tmp_path, NINE, b"1")
+        write(tmp_path, TEN, b"2")
+        assert await everything(tail) == expected
+
+
 async def test_the_wait_for_the_file_before_ends(tmp_path: Path, autojump_clock: MockClock) -> None:
     write(tmp_path, NINE, b"1")
     with Tail(tmp_path, patience=lambda _: 0.1) as tail:
