@@ -36,6 +36,7 @@ log = structlog.get_logger("hyperstream.engine")
 
 MAX_EARLY_BLOCKS = 1_000
 MAX_REMEMBERED_BLOCKS = 256
+MOST_GIVEN_UP = 16
 
 
 @define(eq=False)
@@ -65,7 +66,9 @@ class OrderLevel:
     """Joins the diffs of each block with its statuses. ``counts`` by cause.
 
     ``_early`` are statuses whose diffs have not come; ``_joined`` those of ``_joined_height``, for
-    more diffs of that block.
+    more diffs of that block. ``_given_up`` counts the blocks given up since statuses last kept up with
+    the diffs. After MOST_GIVEN_UP nothing waits for them until they do: or else a node that writes none any
+    more would have every change wait, and no snapshot ever be made.
     """
 
     patience_ns: int
@@ -78,6 +81,7 @@ class OrderLevel:
     _joined: Told = field(factory=Told)
     _joined_height: int = 0
     _last_status_height: int = 0
+    _given_up: int = 0
 
     def expect_statuses(self, is_expected: bool) -> None:
         """Whether the node writes order statuses at all; without, nothing waits for them."""
@@ -110,13 +114,15 @@ class OrderLevel:
             self._join(height, told)
         elif height == self._joined_height:
             self._join(height, self._joined)
-        elif height < self._last_status_height:
+        elif height < self._last_status_height or self._given_up >= MOST_GIVEN_UP:
             self._publish_before(height + 1)
 
     def add_statuses(self, statuses: StatusBlock) -> None:
         """The statuses of a block, which may be ahead of its diffs or behind them."""
         height = statuses.height
         newest = self._pending[-1] if self._pending else self._published[-1] if self._published else None
+        if newest is None or height >= newest.stamp.height:
+            self._given_up = 0
         if newest is None or height > newest.stamp.height:
             self._read(statuses, self._early.setdefault(height, Told()))
             if len(self._early) > MAX_EARLY_BLOCKS:
@@ -242,6 +248,7 @@ class OrderLevel:
                     height=self._pending[0].stamp.height,
                 )
             self.counts["statuses overdue"] += 1
+            self._given_up += 1
             self._publish(self._pending.popleft(), Told())
 
     def replace_book(self, market: LiveMarket, book: Book) -> None:

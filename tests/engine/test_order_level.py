@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hyperstream.engine.order_level import MOST_GIVEN_UP
 from hyperstream.hub.subscription import Contract
 from hyperstream.hub.topic import Topic, WireFormat
 from hyperstream.market.book import ADDED as ADDED_ENTRY
@@ -448,3 +449,38 @@ def test_statuses_that_come_after_the_patience_are_passed_on_alone(world: World,
     world.apply(statuses(1, status(1)))
     assert passed_on.take() == [[1, [[1, "open"]], []]]
     assert kinds(follower.take()) == ["delta", "delta"]
+
+
+def stop_statuses(world: World) -> int:
+    """Apply blocks without their statuses until nothing waits for these any more; returns the last height."""
+    world.apply(*(diffs(height, new(height)) for height in range(1, MOST_GIVEN_UP + 1)))
+    world.time_ns += 6 * SECOND_NS
+    world.give_up_waiting()
+    return MOST_GIVEN_UP
+
+
+def test_a_node_that_writes_no_statuses_any_more_holds_up_neither_changes_nor_snapshots(
+    world: World, follower: Follower
+) -> None:
+    """Its directory is still there: nothing else says that they have ended."""
+    last = stop_statuses(world)
+    follower.take()
+    for height in range(last + 1, last + 4):
+        world.apply(diffs(height, new(height)))
+        assert [changes_of(event) for event in follower.take()] == [[(ADDED, height, False)]]
+        newcomer, rebuilt = world.follow(orders_topic(world)), RebuiltOrders()
+        rebuilt.apply(newcomer.take())
+        assert len(rebuilt.side(1)) == height
+
+
+def test_statuses_are_waited_for_again_once_they_have_caught_up(world: World, follower: Follower) -> None:
+    last = stop_statuses(world)
+    follower.take()
+    world.apply(statuses(last - 1, status(last - 1)), diffs(last + 1, new(last + 1)))
+    told = [change for event in follower.take() for change in changes_of(event)]
+    assert told == [(ATTRIBUTES, last - 1, True), (ADDED, last + 1, False)]
+    world.apply(statuses(last + 1, status(last + 1)), diffs(last + 2, new(last + 2)))
+    told = [change for event in follower.take() for change in changes_of(event)]
+    assert told == [(ATTRIBUTES, last + 1, True)]
+    world.apply(statuses(last + 2, status(last + 2)))
+    assert [changes_of(event) for event in follower.take()] == [[(ADDED, last + 2, True)]]
