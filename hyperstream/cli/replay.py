@@ -18,10 +18,11 @@ from hyperstream.engine.live_market import LiveMarket
 from hyperstream.errors import ConfigurationError, SnapshotError
 from hyperstream.logs import set_up
 from hyperstream.testing.player import Player
-from hyperstream.testing.recording import LAYOUTS, Recording
+from hyperstream.testing.recording import LAYOUTS, Recording, Source
 
 # A recording is played while no node is there to be asked: nothing listens at this address.
 _NO_INFO_SERVER = "http://127.0.0.1:9/info"
+_LACKS: dict[Source, str] = {"fills": "there are no trades", "statuses": "orders have no attributes"}
 _STALL_SECONDS = 10.0
 _LOOK_SECONDS = 0.02
 
@@ -133,6 +134,9 @@ class Replay:
                     "no snapshot beside the recording: books begin empty, and markets are doubtful as soon "
                     "as an order changes that was there before"
                 )
+            for source, lack in _LACKS.items():
+                if source not in self.recording.files:
+                    self.narrator.note(f"no {source} in the recording: {lack}")
             player = Player(self.recording, Path(name), self.speed)
             player.prepare()
             node = attrs.evolve(

@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import shutil
 import signal
 from pathlib import Path
 from typing import Any
@@ -178,6 +179,19 @@ async def test_without_a_snapshot_books_begin_empty_and_it_says_so(tmp_path: Pat
     assert any("no snapshot" in note for note in narrator.notes)
     assert narrator.end is not None
     assert narrator.end.is_caught_up
+
+
+async def test_what_a_recording_lacks_is_said_before_it_is_missed(tmp_path: Path) -> None:
+    record(tmp_path / "recorded")
+    shutil.rmtree(tmp_path / "recorded" / "node_fills_by_block")
+    shutil.rmtree(tmp_path / "recorded" / "node_order_statuses_by_block")
+    narrator = Listener()
+    with trio.fail_after(TIMEOUT_SECONDS):
+        assert await make_replay(tmp_path / "recorded", narrator, is_strict=True).run() == 0
+    assert narrator.notes == [
+        "no fills in the recording: there are no trades",
+        "no statuses in the recording: orders have no attributes",
+    ]
 
 
 @pytest.mark.parametrize("content", [b"not a snapshot", b"[985000000,[[", b""], ids=["text", "torn", "empty"])

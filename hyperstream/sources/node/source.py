@@ -27,8 +27,8 @@ from hyperstream.sources.node.follow import Follower
 from hyperstream.sources.node.hours import newest_hour
 from hyperstream.sources.node.info import InfoClient, InfoError
 from hyperstream.sources.node.instruments import ask_instruments
-from hyperstream.sources.node.layout import Layout, directory_of, existing_sources, find_layout
-from hyperstream.sources.node.reader import DIFFS, KINDS, Reader
+from hyperstream.sources.node.layout import FLAGS, Layout, directory_of, existing_sources, find_layout
+from hyperstream.sources.node.reader import DIFFS, FILLS, KINDS, STATUSES, Reader
 from hyperstream.sources.node.seek import Place, find_place
 from hyperstream.sources.node.snapshot import SnapshotTaker
 from hyperstream.sources.node.snapshot_file import SnapshotFile
@@ -42,6 +42,7 @@ from hyperstream.wire.node_blocks import InstrumentsListed, NodeItem, RepairRequ
 log = structlog.get_logger("hyperstream.sources.node")
 
 INSTRUMENTS_SECONDS = 300.0
+_WITHOUT = {STATUSES: "orders have no attributes", FILLS: "there are no trades"}
 
 
 class NodeSource:
@@ -190,7 +191,10 @@ class NodeSource:
         """Follow a source whose directory does not exist yet, from where the diffs stand by then."""
         data_dir = self.settings.data_dir
         directory = directory_of(data_dir, kind, self._layout)
-        log.info("the node does not write a source yet", source=kind, directory=str(directory))
+        log.warning(
+            f"the node does not write a source yet: {_WITHOUT[kind]}",
+            source=kind, start_with=FLAGS[kind], directory=str(directory),
+        )  # fmt: skip
         with Watch() as watch:
             watch.cover([directory])
             while not directory.is_dir():

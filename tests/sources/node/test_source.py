@@ -1,9 +1,11 @@
 """The node source as a whole: what the engine receives equals what the node did."""
 
+import shutil
 from pathlib import Path
 
 import pytest
 import trio
+from structlog.testing import capture_logs
 
 from hyperstream.errors import LayoutError
 from hyperstream.sources.node import NodeSource
@@ -304,3 +306,16 @@ async def test_a_full_channel_stops_the_reading(tmp_path: Path) -> None:
         assert max(held.values()) < 3 + 30
         await receiver.until_height(node.height, DiffBlock, StatusBlock, FillBlock)
         assert len(receiver.of(DiffBlock)) == 33
+
+
+async def test_a_source_that_the_node_does_not_write_is_told_with_the_flag_that_it_lacks(
+    tmp_path: Path,
+) -> None:
+    node = node_in(tmp_path, "by_block")
+    shutil.rmtree(tmp_path / "node_fills_by_block")
+    with capture_logs() as logs:
+        async with node.serve_info() as url, receiving(settings_for(tmp_path, url)) as receiver:
+            await receiver.until(lambda item: isinstance(item, SnapshotEnded))
+            await eventually(lambda: any("there are no trades" in entry["event"] for entry in logs))
+    (told,) = [entry for entry in logs if "there are no trades" in entry["event"]]
+    assert (told["log_level"], told["start_with"]) == ("warning", "--write-fills")
