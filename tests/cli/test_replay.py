@@ -274,6 +274,18 @@ def test_a_streaming_recording_that_begins_long_after_its_snapshot_is_told_of(tm
     assert "record from before the snapshot on" in note
 
 
+def test_a_streaming_hour_that_ends_in_a_torn_line_makes_the_books_doubtful(tmp_path: Path) -> None:
+    """Nothing of it is in the next hour, and heights do not show that it is missing."""
+    record(tmp_path / "recorded", "streaming")
+    (path,) = (tmp_path / "recorded").glob("node_raw_book_diffs_streaming/hourly/*/*")
+    lines = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(b"".join(lines[:-2])[:-30])
+    path.with_name("18").write_bytes(b"".join(lines[-2:]))
+    code, told, _ = run_command(str(tmp_path / "recorded"), "--speed", "0", "--strict")
+    assert code == 1
+    assert {market["symbol"] for market in told[-1]["markets"] if market["doubt"]} == set(MARKETS)
+
+
 async def test_nothing_is_left_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     record(tmp_path / "recorded")
     temporary = tmp_path / "temporary"

@@ -54,6 +54,8 @@ class Follower:
             while True:
                 batch = tail.take()
                 if batch is None:
+                    if reader.has_open_block:  # the tail may just have told of a line that was lost
+                        quiet_at = min(quiet_at, trio.current_time() + self.quiet_seconds)
                     with trio.move_on_at(quiet_at) as scope:
                         if pace_seconds:
                             await trio.sleep_until(read_at + pace_seconds)
