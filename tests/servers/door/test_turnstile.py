@@ -45,8 +45,7 @@ async def test_those_who_wait_pass_in_their_order() -> None:
                 nursery.start_soon(come, number)
                 await wait_all_tasks_blocked()
             nursery.start_soon(turnstile.run)
-            while len(passed) < 5:
-                await trio.lowlevel.checkpoint()
+            await wait_all_tasks_blocked()
             nursery.cancel_scope.cancel(reason="all have passed")
     assert passed == [0, 1, 2, 3, 4]
 

@@ -37,8 +37,11 @@ async def following(
 
 
 async def received(items: trio.MemoryReceiveChannel[NodeItem], count: int) -> list[NodeItem]:
+    found: list[NodeItem] = []
     with trio.fail_after(20):
-        return [await items.receive() for _ in range(count)]
+        while len(found) < count:
+            found.append(await items.receive())
+    return found
 
 
 def heights(items: list[NodeItem]) -> list[int]:
@@ -85,7 +88,7 @@ async def test_a_block_whose_next_line_has_begun_is_not_closed_by_a_pause(
         write(tmp_path, SEVENTEEN, rest)
         (block,) = await received(items, 1)
     assert isinstance(block, DiffBlock)
-    assert [event["oid"] for event in block.events] == [1, 2]
+    assert [each.oid for each in block.diffs] == [1, 2]
     assert not block.is_continuation
 
 
@@ -99,7 +102,7 @@ async def test_a_block_is_closed_all_the_same_when_the_line_begun_never_ends_or_
         (block,) = await received(items, 1)
         seconds = trio.current_time() - began
     assert isinstance(block, DiffBlock)
-    assert [event["oid"] for event in block.events] == [1]
+    assert [each.oid for each in block.diffs] == [1]
     assert (seconds < 1.0) == (height == 6)
 
 
