@@ -63,7 +63,7 @@ async def test_it_is_ready_at_once_and_says_what_it_waits_for(
         assert there.told() == ["WATCHDOG=1\nSTATUS=block 7, 5 markets"]
 
 
-@pytest.mark.parametrize("pid", ["", str(os.getpid())])
+@pytest.mark.parametrize("pid", ["", str(os.getpid())], ids=["anybody", "us"])
 async def test_it_beats_four_times_before_systemd_loses_patience(
     tmp_path: Path, autojump_clock: trio.testing.MockClock, pid: str
 ) -> None:

@@ -11,19 +11,13 @@ from rich.console import Console
 from rich.text import Text
 
 from hyperstream.cli.checkup import BAD, GOOD, WARNING, Finding, look
-from hyperstream.cli.exits import load_or_exit, set_option
+from hyperstream.cli.exits import config_option, load_or_exit, set_option
 
 _MARKS = {GOOD: ("✓", "green"), WARNING: ("!", "yellow"), BAD: ("✗", "red")}
 
 
 @click.command("doctor")
-@click.option(
-    "--config",
-    "config_file",
-    type=click.Path(path_type=Path),
-    metavar="FILE",
-    help="TOML file with the settings; $HYPERSTREAM_CONFIG names it where this is not given.",
-)
+@config_option
 @set_option
 @click.option("--json", "is_json", is_flag=True, help="One JSON object a line.")
 def command(config_file: Path | None, overrides: tuple[str, ...], is_json: bool) -> None:

@@ -21,6 +21,13 @@ _MACHINERY = ("/trio/_core/", "/outcome/", "/trio/_util.py")
 
 log = structlog.get_logger("hyperstream.cli")
 
+config_option = click.option(
+    "--config",
+    "config_file",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="TOML file with the settings; $HYPERSTREAM_CONFIG names it where this is not given.",
+)
 set_option = click.option(
     "--set",
     "overrides",

@@ -6,18 +6,12 @@ from pathlib import Path
 
 import click
 
-from hyperstream.cli.exits import load_or_exit, run_to_exit_code, set_option
+from hyperstream.cli.exits import config_option, load_or_exit, run_to_exit_code, set_option
 from hyperstream.logs import set_up
 
 
 @click.command("run")
-@click.option(
-    "--config",
-    "config_file",
-    type=click.Path(path_type=Path),
-    metavar="FILE",
-    help="TOML file with the settings; $HYPERSTREAM_CONFIG names it where this is not given.",
-)
+@config_option
 @set_option
 def command(config_file: Path | None, overrides: tuple[str, ...]) -> None:
     """Read a node's files and serve its order books over gRPC until told to stop.
