@@ -97,6 +97,15 @@ class Strike:
             while self.is_on:
                 time.sleep(DRIP_SECONDS)
 
+    def spare(self, *, is_busy: bool) -> None:
+        """Let the gateway alone: do nothing, or use as much of a core as a flood does."""
+        block = bytes(1 << 16)
+        while self.is_on:
+            if is_busy:
+                zlib.crc32(block)
+            else:
+                time.sleep(DRIP_SECONDS)
+
     def greedy(self) -> None:
         """Ask for every aggregation of every book, and give it up again, as fast as it is answered."""
         peer = open_websocket(self.port)
@@ -127,6 +136,8 @@ def _noise() -> list[bytes]:
 
 
 ATTACKS: dict[str, Callable[[Strike], None]] = {
+    "nothing": lambda strike: strike.spare(is_busy=False),
+    "a busy program beside it": lambda strike: strike.spare(is_busy=True),
     "garbage": lambda strike: strike.flood(_noise(), is_upgraded=False),
     "garbage after the handshake": lambda strike: strike.flood(_noise()),
     "200 half handshakes": lambda strike: strike.crowd(_HALF),
