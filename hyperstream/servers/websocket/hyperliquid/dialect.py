@@ -217,6 +217,10 @@ class HyperliquidDialect:
         self.session.answer(b'{"channel":"post","data":{"id":%d,"response":%b}}' % (identifier, response))
 
 
+# As the venue says it; Python 3.13 has RFC 9110's newer words.
+_PHRASES: dict[int, str] = {HTTPStatus.UNPROCESSABLE_ENTITY: "Unprocessable Entity"}
+
+
 def _post_error(status: int, text: str) -> bytes:
-    phrase = HTTPStatus(status).phrase
+    phrase = _PHRASES.get(status) or HTTPStatus(status).phrase
     return orjson.dumps({"type": "error", "payload": f"{int(status)} {phrase}: {text}"})
