@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
-from typing import Any
 
 import structlog
 from attrs import define, field
@@ -68,9 +67,9 @@ class Markets:
             follow(market)
         return market
 
-    def open_book(self, symbol: Any) -> Book | None:
-        """The book a diff names, whatever it names it with."""
-        market = self.open(symbol) if isinstance(symbol, str) else None
+    def open_book(self, symbol: str) -> Book | None:
+        """The book of a market, made if it is wanted; None if it is not."""
+        market = self.open(symbol)
         return market.book if market is not None else None
 
     def find_id(self, market_id: int) -> LiveMarket | None:
