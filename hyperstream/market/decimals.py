@@ -6,6 +6,8 @@ Hyperliquid's prices and sizes have at most eight decimal places ("Tick and lot 
 its documentation), so nothing is ever rounded; more digits are an error, not a guess.
 """
 
+from collections.abc import Callable
+
 from hyperstream.errors import DecimalError
 
 SCALE = 100_000_000
@@ -48,16 +50,17 @@ def format_e8(value: int) -> str:
 class DecimalCache(dict[str, int]):
     """Remembers parsed decimals: a market repeats the same few thousand strings.
 
-    ``cache[text]`` is ``parse_e8(text)``; a hit costs one dictionary look-up. The cache
+    ``cache[text]`` is ``parse(text)``; a hit costs one dictionary look-up. The cache
     empties itself at ``limit`` entries, so memory stays bounded whatever arrives.
     """
 
-    def __init__(self, limit: int = 200_000) -> None:
+    def __init__(self, limit: int = 200_000, parse: Callable[[str], int] = parse_e8) -> None:
         super().__init__()
         self.limit = limit
+        self.parse = parse
 
     def __missing__(self, text: str) -> int:
         if len(self) >= self.limit:
             self.clear()
-        value = self[text] = parse_e8(text)
+        value = self[text] = self.parse(text)
         return value

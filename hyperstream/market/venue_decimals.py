@@ -7,6 +7,7 @@ knows. As there nothing is ever rounded: more digits are an error, not a guess.
 from __future__ import annotations
 
 from hyperstream.errors import DecimalError
+from hyperstream.market.decimals import DecimalCache
 
 PLACES = 12
 SCALE = 1_000_000_000_000
@@ -35,23 +36,11 @@ def format_e12(value: int) -> str:
     return f"{whole}.{fraction:012d}".rstrip("0")
 
 
-class VenueDecimals(dict[str, int]):
-    """Remembers parsed decimals; ``decimals[text]`` is ``parse_e12(text)``.
-
-    It empties itself at ``limit`` entries, so memory stays bounded whatever arrives.
-    """
+class VenueDecimals(DecimalCache):
+    """Remembers parsed decimals; ``decimals[text]`` is ``parse_e12(text)``."""
 
     def __init__(self, limit: int = 20_000) -> None:
-        super().__init__()
-        self.limit = limit
-
-    def __missing__(self, text: str) -> int:
-        if not isinstance(text, str):
-            raise DecimalError(f"not a decimal string: {str(text)[:80]!r}")
-        if len(self) >= self.limit:
-            self.clear()
-        value = self[text] = parse_e12(text)
-        return value
+        super().__init__(limit, parse_e12)
 
 
 decimals = VenueDecimals()
