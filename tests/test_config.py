@@ -166,6 +166,19 @@ def test_a_section_within_a_section_is_set_like_any_other(write: Any) -> None:
     assert feeds.hyperliquid.coins == ("SOL", "@107")
 
 
+@pytest.mark.parametrize("override", ["feeds.hyperliquid.coins=", "feeds.hyperliquid.coins=[]"])
+def test_a_feed_may_follow_nothing_until_somebody_asks(write: Any, override: str) -> None:
+    assert load(overrides=[override]).feeds.hyperliquid.coins == ()
+    feeds = load(write("[feeds.binance]\nsymbols = []\n[feeds.hyperliquid]\ncoins = []\n")).feeds
+    assert (feeds.binance.symbols, feeds.hyperliquid.coins) == ((), ())
+
+
+@pytest.mark.parametrize("override", ["node.markets=", "feeds.binance.symbols=BTCUSDT,,ETHUSDT"])
+def test_a_list_that_needs_words_is_refused_without_them(override: str) -> None:
+    (line,) = problems(overrides=(override,))
+    assert "must be a list of symbols" in line
+
+
 def test_a_group_of_sections_is_a_table_of_tables(write: Any) -> None:
     path = write('[feeds]\nbinance = 1\nbogus = 2\n[feeds.kraken]\nurl = "x"\n[feeds.bybit]\ncolour = 1\n')
     lines = problems(path)

@@ -49,7 +49,7 @@ class BinanceFeedSettings:
     rest_url: str = _rest_url("https://api.binance.com", "books' snapshots and the list of symbols")
     symbols: tuple[str, ...] = field(
         default=("BTCUSDT", "ETHUSDT"),
-        metadata=about(Words("symbols"), "The symbols that are always followed."),
+        metadata=about(Words("symbols", least=0), "The symbols that are always followed; may be none."),
     )
     trades: str = field(
         default="trade",
@@ -78,7 +78,7 @@ class BinanceFuturesFeedSettings:
     rest_url: str = _rest_url("https://fapi.binance.com", "books' snapshots and the list of symbols")
     symbols: tuple[str, ...] = field(
         default=("BTCUSDT", "ETHUSDT"),
-        metadata=about(Words("symbols"), "The symbols that are always followed."),
+        metadata=about(Words("symbols", least=0), "The symbols that are always followed; may be none."),
     )
     trades: str = field(
         default="aggTrade",
@@ -99,7 +99,8 @@ class HyperliquidFeedSettings:
     url: str = _url("wss://api.hyperliquid.xyz/ws")
     rest_url: str = _rest_url("https://api.hyperliquid.xyz/info", "the list of coins")
     coins: tuple[str, ...] = field(
-        default=("BTC", "ETH"), metadata=about(Words("coins"), "The coins that are always followed.")
+        default=("BTC", "ETH"),
+        metadata=about(Words("coins", least=0), "The coins that are always followed; may be none."),
     )
     retry_seconds: float = _retry()
     silence_seconds: float = _silence()

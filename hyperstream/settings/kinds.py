@@ -243,19 +243,20 @@ class Listen(Kind):
 
 @frozen
 class Words(Kind):
-    """A list of one or more words; on the command line also separated by commas."""
+    """A list of words, at least so many of them; on the command line also separated by commas."""
 
     noun: str = field(default="names")
+    least: int = field(default=1)
 
     @property
     def label(self) -> str:  # noqa: D102
         return f"a list of {self.noun}"
 
     def from_text(self, text: str) -> object:  # noqa: D102
-        return text.split(",")
+        return text.split(",") if text.strip() or self.least else []
 
     def parse(self, value: object, base: Path) -> tuple[str, ...]:  # noqa: D102, ARG002
-        if not isinstance(value, list) or not value:
+        if not isinstance(value, list) or len(value) < self.least:
             raise self._refuse(value)
         words = [word.strip() if isinstance(word, str) else "" for word in value]
         if not all(words):
@@ -263,4 +264,4 @@ class Words(Kind):
         return tuple(words)
 
     def schema(self) -> dict[str, Any]:  # noqa: D102
-        return {"type": "array", "items": {"type": "string", "minLength": 1}, "minItems": 1}
+        return {"type": "array", "items": {"type": "string", "minLength": 1}, "minItems": self.least}
