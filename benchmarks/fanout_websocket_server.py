@@ -85,7 +85,7 @@ async def run_ours(*, deflates: bool, is_profiled: bool) -> None:
     settings = WebSocketSettings(
         listen=ListenAddress("127.0.0.1", 0), compression=deflates, compression_threshold_bytes=0
     )
-    content = Content(settings, payload.engine, payload.engine.hub, lambda _request: None)
+    content = Content(settings, payload.engine, payload.engine.hub, lambda _request: None, {})
     server = WebSocketServer(settings, payload.engine.hub, content)
     set_books_aside()
     with SlowStepLog():

@@ -31,7 +31,7 @@ from hyperstream.engine.collector import relax_collector
 from hyperstream.engine.engine import Engine
 from hyperstream.engine.prices.engine import PriceEngine
 from hyperstream.engine.topics import MarketFormats
-from hyperstream.engine.venue_topics import FrameBoard
+from hyperstream.engine.venue_topics import FrameBoards
 from hyperstream.errors import ConfigurationError
 from hyperstream.figures import DaemonFigures, DaemonStatistics
 from hyperstream.hub.hub import Hub
@@ -141,11 +141,10 @@ class Daemon:
         if settings.websocket.enabled:
             if settings.websocket.candle_minutes:
                 CandleKeeper(settings.websocket.candle_minutes).follow(self.engine)
-            frames = FrameBoard(self.hub, self.prices)
+            frames = FrameBoards.of(self.hub, self.prices)
             self.prices.on_frame, self.prices.on_news = frames.on_frame, frames.on_news
-            content = Content(
-                settings.websocket, self.engine, self.hub, self._node.kept_answer, frames, node.enabled
-            )
+            kept, boards = self._node.kept_answer, frames.boards
+            content = Content(settings.websocket, self.engine, self.hub, kept, boards, node.enabled)
             others = settings.grpc.max_connections
             self._websocket = WebSocketServer(settings.websocket, self.hub, content, others)
 

@@ -8,7 +8,7 @@ moment and gets every frame after it.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Protocol
 
 import structlog
@@ -17,9 +17,10 @@ from attrs import define, field
 from hyperstream.hub.hub import Hub
 from hyperstream.hub.topic import Topic, WireFormat
 from hyperstream.market.updates import GAP_RESYNC, GAP_SOURCE, BlockStamp, GapNote, MarketName, Update
-from hyperstream.market.venue_frames import FrameUpdate
-from hyperstream.market.venues import BYBIT, FeedGap, FeedItem, FeedTopic, TopicRefused, VenueFrame
-from hyperstream.wire.bybit_frames import FrameMemory, Verdict, feed_topic
+from hyperstream.market.venue_frames import FrameMemory, FrameTopics, FrameUpdate, Verdict
+from hyperstream.market.venues import FeedGap, FeedItem, FeedTopic, TopicRefused, VenueFrame
+from hyperstream.wire.bybit_frames import BYBIT_FRAMES
+from hyperstream.wire.hyperliquid_frames import HYPERLIQUID_FRAMES
 
 log = structlog.get_logger("hyperstream.engine")
 
@@ -44,25 +45,21 @@ class FrameTopic:
     """One topic of a venue: what its frames amount to, and a hub topic for each format."""
 
     name: str
+    heading: MarketName
     feed: FeedTopic
+    memory: FrameMemory
     hub: Hub
-    memory: FrameMemory = field(init=False)
     topics: dict[WireFormat, Topic] = field(factory=dict)
     followers: Counter[OnRefused] = field(factory=Counter)
     stamp: BlockStamp = field(factory=lambda: BlockStamp(0, 0, 0, 0, 0))
     snapshot_lag: int = 0
     is_broken: bool = False
 
-    def __attrs_post_init__(self) -> None:
-        self.memory = FrameMemory(self.name)
-
     def topic(self, wire_format: WireFormat) -> Topic:
         """The hub's topic in a format."""
         found = self.topics.get(wire_format)
         if found is None:
-            found = self.topics[wire_format] = Topic(
-                MarketName(self.name), wire_format, self.hub.next_epoch()
-            )
+            found = self.topics[wire_format] = Topic(self.heading, wire_format, self.hub.next_epoch())
             if self.memory.has_snapshots:
                 found.snapshots = FrameSnapshots(self, found)
         return found
@@ -114,8 +111,9 @@ class FrameSnapshots:
 
 @define(eq=False)
 class FrameBoard:
-    """The topics of Bybit that somebody follows. ``counts`` are by cause."""
+    """The topics of a venue that somebody follows. ``counts`` are by cause."""
 
+    kind: FrameTopics
     hub: Hub
     upstream: Upstream
     topics: dict[str, FrameTopic] = field(factory=dict)
@@ -136,13 +134,14 @@ class FrameBoard:
 
     def on_news(self, item: FeedItem) -> None:
         """What else the feed told: a gap, or that a topic is not served."""
-        if isinstance(item, FeedGap) and item.venue == BYBIT:
+        if isinstance(item, FeedGap) and item.venue == self.kind.venue:
             missed = set(item.topics)
             for topic in self.topics.values():
                 if topic.feed in missed:
+                    topic.memory.interrupt()
                     topic.tell_gap(GAP_SOURCE, f"{item.reason}: {item.detail}")
             self.hub.flush()
-        elif isinstance(item, TopicRefused) and item.topic.venue == BYBIT:
+        elif isinstance(item, TopicRefused) and item.topic.venue == self.kind.venue:
             for topic in [topic for topic in self.topics.values() if topic.feed == item.topic]:
                 for on_refused in list(topic.followers):
                     on_refused(topic.name, item.detail)
@@ -151,14 +150,14 @@ class FrameBoard:
 
     def check(self, name: str) -> None:
         """Raises TopicError or SelectionError for a topic that is not served."""
-        feed = feed_topic(name)
+        feed = self.kind.feed_topic(name)
         self.upstream.locate(feed.venue, feed.symbol)
 
     def follow(self, name: str, wire_format: WireFormat, on_refused: OnRefused) -> Topic:
         """The topic in this format, for one more follower."""
         found = self.topics.get(name)
         if found is None:
-            found = self.topics[name] = FrameTopic(name, feed_topic(name), self.hub)
+            found = self.topics[name] = self._made(name)
             found.followers[on_refused] += 1
             topic = found.topic(wire_format)
             log.info("a topic is followed", topic=name)
@@ -166,6 +165,11 @@ class FrameBoard:
             return topic
         found.followers[on_refused] += 1
         return found.topic(wire_format)
+
+    def _made(self, name: str) -> FrameTopic:
+        feed = self.kind.feed_topic(name)
+        heading = MarketName(self.kind.heading(feed, name))
+        return FrameTopic(name, heading, feed, self.kind.memory(name), self.hub)
 
     def leave(self, name: str, on_refused: OnRefused) -> None:
         """One follower less."""
@@ -179,3 +183,25 @@ class FrameBoard:
             del self.topics[name]
             log.info("a topic is followed no more", topic=name)
             self.upstream.release_frames(found.feed)
+
+
+@define(eq=False)
+class FrameBoards:
+    """The boards of all venues whose frames are forwarded, by venue."""
+
+    boards: Mapping[str, FrameBoard]
+
+    @classmethod
+    def of(cls, hub: Hub, upstream: Upstream) -> FrameBoards:
+        """Boards without topics."""
+        kinds = (BYBIT_FRAMES, HYPERLIQUID_FRAMES)
+        return cls({kind.venue: FrameBoard(kind, hub, upstream) for kind in kinds})
+
+    def on_frame(self, frame: VenueFrame) -> None:
+        """A venue sent a frame."""
+        self.boards[frame.venue].on_frame(frame)
+
+    def on_news(self, item: FeedItem) -> None:
+        """A feed told something else."""
+        for board in self.boards.values():
+            board.on_news(item)

@@ -14,12 +14,12 @@ begins with what they amount to so far, spelled as the venue would spell a snaps
 from __future__ import annotations
 
 from collections.abc import Mapping
-from enum import Enum
 from typing import Any
 
 import orjson
 
 from hyperstream.errors import TopicError
+from hyperstream.market.venue_frames import FrameTopics, Verdict
 from hyperstream.market.venues import BYBIT, Channel, FeedTopic, VenueFrame
 from hyperstream.wire.bybit import DEPTHS
 from hyperstream.wire.bybit_fields import TO_BYBIT
@@ -64,15 +64,7 @@ def _nearest_depth(text: str) -> str:
     return f"{there_are}, the nearest is {nearest}"
 
 
-class Verdict(Enum):
-    """What is to become of a frame."""
-
-    FORWARD = "forward"
-    REPEATED = "repeated"
-    BROKEN = "broken"
-
-
-class FrameMemory:
+class BybitMemory:
     """What the frames of one topic amount to."""
 
     __slots__ = ("_asks", "_bids", "_kind", "_last", "_whole", "update_id")
@@ -111,6 +103,11 @@ class FrameMemory:
         else:
             self._take_ticker(message, frame.is_snapshot)
         return Verdict.FORWARD
+
+    def interrupt(self) -> None:
+        """What is told whole each time may be old; all else begins with a snapshot, as the venue sends it."""
+        if self._kind == KLINE:
+            self._last = b""
 
     def _take_book(self, message: dict[str, Any], frame: VenueFrame) -> None:
         content = message["data"]
@@ -156,3 +153,6 @@ class FrameMemory:
 
 def _sorted(side: Mapping[str, str], *, is_bid: bool = False) -> list[tuple[str, str]]:
     return sorted(side.items(), key=lambda level: float(level[0]), reverse=is_bid)
+
+
+BYBIT_FRAMES = FrameTopics(BYBIT, feed_topic, BybitMemory)

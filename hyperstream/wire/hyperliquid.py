@@ -16,7 +16,7 @@ import orjson
 
 from hyperstream.errors import FormatError, TopicError
 from hyperstream.market.venue_book import BookUpdate
-from hyperstream.market.venues import HYPERLIQUID, Channel, FeedTopic
+from hyperstream.market.venues import HYPERLIQUID, Channel, FeedTopic, VenueFrame
 from hyperstream.wire.hyperliquid_fields import read_asset, read_candles, read_mids, read_quote, read_trades
 from hyperstream.wire.venue_fields import (
     MALFORMED,
@@ -24,6 +24,7 @@ from hyperstream.wire.venue_fields import (
     UNKNOWN,
     Message,
     Payload,
+    RawPayload,
     Reply,
     malformed,
     name,
@@ -114,10 +115,14 @@ def is_pong(frame: bytes) -> bool:
 
 
 class HyperliquidDecoder:
-    """Reads the frames of one connection; ``is_fast`` says which ``l2Book`` it carries."""
+    """Reads the frames of one connection; ``is_fast`` says which ``l2Book`` it carries.
+
+    ``raw_topics`` are the keys of those whose frames are handed on as well.
+    """
 
     def __init__(self, *, is_fast: bool = False) -> None:
         self._followed: set[str] = set()
+        self.raw_topics: set[str] = set()
         self._book_prefix = f"{_FAST if is_fast else 'l2Book'}:"
         self._channels = {
             "l2Book": self._book,
@@ -139,6 +144,7 @@ class HyperliquidDecoder:
     def unfollow(self, key: str) -> None:
         """What still comes of it is nobody's."""
         self._followed.discard(key)
+        self.raw_topics.discard(key)
 
     def decode(self, frame: bytes | str, receive_time_ns: int) -> Message:
         """Return the key and what the frame says; raises FormatError for anything else."""
@@ -150,7 +156,13 @@ class HyperliquidDecoder:
             key, payload = read(message.get("data"), receive_time_ns)
         except MALFORMED as exc:
             raise malformed(HYPERLIQUID, frame, exc) from exc
-        return (key, payload) if not key or key in self._followed else (key, UNKNOWN)
+        if key and key not in self._followed:
+            return key, UNKNOWN
+        if key in self.raw_topics:
+            data = frame.encode() if isinstance(frame, str) else bytes(frame)
+            raw = VenueFrame(HYPERLIQUID, key, data, True, 0, receive_time_ns)
+            return key, RawPayload(payload, raw)
+        return key, payload
 
     def _book(self, data: Any, receive_time_ns: int) -> tuple[str, Payload]:
         coin, time_ms = name(data["coin"]), whole(data["time"])

@@ -11,9 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hyperstream.errors import TopicError
+from hyperstream.market.venue_frames import Verdict
 from hyperstream.market.venues import BYBIT, Channel, FeedTopic, VenueFrame
 from hyperstream.wire.bybit import topic_of
-from hyperstream.wire.bybit_frames import FrameMemory, Verdict, feed_topic
+from hyperstream.wire.bybit_frames import BybitMemory, feed_topic
 
 BOOK = "orderbook.50.BTCUSDT"
 
@@ -30,7 +31,7 @@ def frame(topic: str, kind: str, data: Any, **more: Any) -> VenueFrame:
     return VenueFrame(BYBIT, topic, orjson.dumps(message), kind == "snapshot", 0, 1)
 
 
-def snapshot(memory: FrameMemory) -> Any:
+def snapshot(memory: BybitMemory) -> Any:
     data = memory.snapshot()
     return None if data is None else orjson.loads(data)
 
@@ -85,7 +86,7 @@ LEVELS = st.lists(st.tuples(PRICES, st.sampled_from(["0", "0.000", "1", "2.5"]))
     st.lists(st.tuples(st.sampled_from(["delta", "delta", "delta", "snapshot"]), LEVELS, LEVELS), max_size=30)
 )
 def test_a_newcomer_begins_with_the_book_that_the_frames_amount_to(changes: list[Any]) -> None:
-    memory = FrameMemory(BOOK)
+    memory = BybitMemory(BOOK)
     sides: tuple[dict[str, str], dict[str, str]] = ({}, {})
     update_id = 0
     assert memory.snapshot() is None
@@ -119,7 +120,7 @@ def test_a_newcomer_begins_with_the_book_that_the_frames_amount_to(changes: list
 
 
 def test_a_repeated_update_is_dropped_and_a_hole_ends_all_until_the_next_snapshot() -> None:
-    memory = FrameMemory(BOOK)
+    memory = BybitMemory(BOOK)
     assert memory.take(book_frame(5)) is Verdict.BROKEN, "nothing is known before a snapshot"
     assert memory.take(book_frame(5, [["1", "1"]], is_snapshot=True)) is Verdict.FORWARD
     assert memory.take(book_frame(6)) is Verdict.FORWARD
@@ -132,7 +133,7 @@ def test_a_repeated_update_is_dropped_and_a_hole_ends_all_until_the_next_snapsho
 
 
 def test_a_ticker_is_merged() -> None:
-    memory = FrameMemory("tickers.BTCUSDT")
+    memory = BybitMemory("tickers.BTCUSDT")
     assert memory.take(frame("tickers.BTCUSDT", "delta", {"lastPrice": "1"})) is Verdict.BROKEN
     first = frame(
         "tickers.BTCUSDT", "snapshot", {"symbol": "BTCUSDT", "lastPrice": "1", "bid1Price": ""}, cs=1
@@ -151,7 +152,7 @@ def test_a_ticker_is_merged() -> None:
 
 @pytest.mark.parametrize("name", ["kline.1.BTCUSDT", "orderbook.1.BTCUSDT"])
 def test_where_every_frame_is_whole_the_last_one_is_the_snapshot(name: str) -> None:
-    memory = FrameMemory(name)
+    memory = BybitMemory(name)
     for number in range(3):
         told = frame(name, "snapshot", {"u": number})
         assert memory.take(told) is Verdict.FORWARD
@@ -159,7 +160,24 @@ def test_where_every_frame_is_whole_the_last_one_is_the_snapshot(name: str) -> N
 
 
 def test_trades_have_no_snapshot() -> None:
-    memory = FrameMemory("publicTrade.BTCUSDT")
+    memory = BybitMemory("publicTrade.BTCUSDT")
     assert not memory.has_snapshots
     assert memory.take(frame("publicTrade.BTCUSDT", "snapshot", [])) is Verdict.FORWARD
     assert memory.snapshot() is None
+
+
+def test_what_is_told_whole_each_time_is_old_after_an_interruption() -> None:
+    memory = BybitMemory("kline.5.BTCUSDT")
+    memory.take(frame("kline.5.BTCUSDT", "snapshot", []))
+    memory.interrupt()
+    assert memory.snapshot() is None
+    memory.take(frame("kline.5.BTCUSDT", "snapshot", []))
+    assert memory.is_known
+
+
+def test_a_book_goes_on_from_the_next_snapshot_after_an_interruption() -> None:
+    memory = BybitMemory(BOOK)
+    memory.take(book_frame(5, [["1", "1"]], is_snapshot=True))
+    memory.interrupt()
+    assert memory.take(book_frame(1, [["2", "1"]], is_snapshot=True)) is Verdict.FORWARD
+    assert snapshot(memory)["data"]["b"] == [["2", "1"]]

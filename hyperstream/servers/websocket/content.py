@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import orjson
@@ -13,6 +13,7 @@ from hyperstream.config import WebSocketSettings
 from hyperstream.hub.directory import MarketDirectory
 from hyperstream.hub.frame_directory import FrameDirectory
 from hyperstream.hub.hub import Hub
+from hyperstream.market.venues import BYBIT, HYPERLIQUID
 from hyperstream.servers.websocket.allowance import Allowance
 from hyperstream.servers.websocket.hyperliquid.dialect import HyperliquidDialect
 from hyperstream.servers.websocket.hyperliquid.formats import FormatSets
@@ -29,7 +30,7 @@ _MS = 1_000_000
 
 @define(eq=False)
 class Content:
-    """Everything that is served. ``frames`` are the topics of exchanges, None where there are none.
+    """Everything that is served. ``frames`` are the topics of exchanges, by venue.
 
     ``has_node``: whether there are books to wait for.
     """
@@ -38,7 +39,7 @@ class Content:
     directory: MarketDirectory
     hub: Hub
     kept_answers: KeptAnswers
-    frames: FrameDirectory | None = None
+    frames: Mapping[str, FrameDirectory]
     has_node: bool = True
     now_ns: Callable[[], int] = time.time_ns
     desk: InfoDesk = field(init=False)
@@ -51,7 +52,7 @@ class Content:
     def __attrs_post_init__(self) -> None:
         settings = self.settings
         self._mids = MidsBoard(self.directory, self.hub, settings.all_mids_seconds, self.now_ns)
-        self._streams = Streams(self.directory, self._mids)
+        self._streams = Streams(self.directory, self._mids, self.frames.get(HYPERLIQUID))
         self._sets = FormatSets(settings.compression_level, settings.compression_threshold_bytes)
         self.desk = InfoDesk(self.directory, self._mids, self.kept_answers, lambda: self.now_ns() // _MS)
 
@@ -79,15 +80,15 @@ class Content:
             window_bits,
             allowance,
         )
-        topics = None
-        if self.frames is not None:
+        topics, frames = None, self.frames.get(BYBIT)
+        if frames is not None:
             formats = self._topic_formats.get(window_bits)
             if formats is None:
                 seal = self._sets.seal(window_bits)
                 formats = TopicFormat(seal), TopicFormat(seal, tells=True)
                 self._topic_formats[window_bits] = formats
             self._connections += 1
-            topics = TopicDialect(session, self.frames, allowance, *formats, f"{self._connections:08x}")
+            topics = TopicDialect(session, frames, allowance, *formats, f"{self._connections:08x}")
         return Conversation(hyperliquid, topics, allowance)
 
 

@@ -228,7 +228,7 @@ class Feed:
                     self._refusals.forget(topic)
 
     def _set_raw(self, key: str) -> None:
-        """Hand on a stream's frames too while somebody wants them, beginning with a snapshot."""
+        """Hand on a stream's frames too while somebody wants them, beginning with a whole one."""
         stream = self._streams[key]
         is_raw = any((topic, True) in self._wanted for topic in stream.topics)
         if is_raw == stream.is_raw:
@@ -236,7 +236,7 @@ class Feed:
         stream.is_raw = is_raw
         for line in self.lines.carriers(stream):
             line.set_raw(key, is_raw=is_raw)
-            if is_raw and stream.received:
+            if is_raw and stream.received and not self.venue.is_frame_whole(key):
                 line.connection.renew(key, FRAMES_WANTED)
 
     def _review(self) -> None:

@@ -142,6 +142,11 @@ class Hyperliquid(Venue):
         """Fast books have five levels."""
         return FAST if is_fast(stream) else ""
 
+    def is_frame_whole(self, stream: str) -> bool:
+        """No message says only what has changed."""
+        del stream
+        return True
+
     def speaks_always(self, stream: str) -> bool:
         """Books, contexts and mids are repeated."""
         return stream.startswith(_ALWAYS)

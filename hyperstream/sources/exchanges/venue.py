@@ -94,6 +94,10 @@ class Venue(ABC):
         """What a book of this stream says of its depth, where there are several."""
         return ""
 
+    def is_frame_whole(self, stream: str) -> bool:  # noqa: ARG002
+        """Whether a message of this stream says everything, so that who wants frames may begin with any."""
+        return False
+
     def is_quote(self, stream: str) -> bool:  # noqa: ARG002
         """Whether this stream of books tells best prices only."""
         return False

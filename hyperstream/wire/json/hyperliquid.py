@@ -26,6 +26,7 @@ from hyperstream.market.updates import (
     TradesUpdate,
     Update,
 )
+from hyperstream.market.venue_frames import FrameUpdate
 from hyperstream.wire.json.frames import Seal
 
 _MS = 1_000_000
@@ -218,3 +219,17 @@ def trade_json(trade: Trade) -> dict[str, object]:
         "tid": trade.trade_id,
         "users": [trade.buyer, trade.seller],
     }
+
+
+class AssetContextFormat(HyperliquidFormat):
+    """``activeAssetCtx``: the venue's own message, as it came."""
+
+    channel = "activeAssetCtx"
+
+    def encode(self, update: Update) -> bytes:
+        """The venue's message; where it came from stands behind what it says, as elsewhere."""
+        if type(update) is not FrameUpdate:
+            raise TypeError(f"{type(self).__name__} does not spell {type(update).__name__}")
+        if not self.tells:
+            return self.seal(update.data)
+        return self.seal(update.data.rstrip()[:-1] + self.end(update))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import json
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
@@ -19,10 +20,10 @@ from hyperstream.config import ListenAddress, WebSocketSettings
 from hyperstream.engine.candles import CandleKeeper
 from hyperstream.engine.engine import Engine
 from hyperstream.engine.topics import MarketFormats
-from hyperstream.engine.venue_topics import FrameBoard
+from hyperstream.engine.venue_topics import FrameBoards
 from hyperstream.errors import SelectionError
 from hyperstream.hub.hub import Hub
-from hyperstream.market.venues import FeedTopic
+from hyperstream.market.venues import BYBIT, HYPERLIQUID, FeedTopic
 from hyperstream.servers.websocket.content import Content
 from hyperstream.servers.websocket.server import WebSocketServer
 from hyperstream.testing import QUIET, FakeNode, Load
@@ -48,8 +49,9 @@ class Served:
             snapshot_chunk_orders=20,
         )
         self.upstream = Upstream()
-        self.board = FrameBoard(self.hub, self.upstream)
-        self.content = Content(settings, self.engine, self.hub, kept_answer, self.board)
+        boards = FrameBoards.of(self.hub, self.upstream).boards
+        self.board, self.contexts = boards[BYBIT], boards[HYPERLIQUID]
+        self.content = Content(settings, self.engine, self.hub, kept_answer, boards)
         self.server = WebSocketServer(settings, self.hub, self.content)
         self.feed = NodeFeed(directory)
         self.port = 0
@@ -79,18 +81,19 @@ class Served:
 
 
 class Upstream:
-    """A feed of Bybit's that does as it is told; ``wanted`` is what it would have subscribed to."""
+    """Feeds that do as they are told; ``wanted`` is what they would have subscribed to."""
 
     def __init__(self) -> None:
         self.wanted: list[FeedTopic] = []
-        self.symbols = {"BTCUSDT", "ETHUSDT"}
+        self.symbols = {BYBIT: {"BTCUSDT", "ETHUSDT"}, HYPERLIQUID: {"BTC", "@107", "xyz:XYZ100"}}
 
     def locate(self, venue: str, symbol: str) -> str:
         """Refuse what is not listed."""
-        if symbol not in self.symbols:
-            raise SelectionError(
-                "NOT_FOUND", "symbol", f"bybit has no market {symbol!r}; did you mean 'BTCUSDT'?"
-            )
+        if symbol not in self.symbols[venue]:
+            listed = sorted(self.symbols[venue])
+            nearest = (difflib.get_close_matches(symbol, listed, 1) or listed)[0]
+            sentence = f"{venue} has no market {symbol!r}; did you mean {nearest!r}?"
+            raise SelectionError("NOT_FOUND", "symbol", sentence)
         return venue
 
     def want_frames(self, topic: FeedTopic) -> None:
@@ -142,7 +145,13 @@ class Client:
 
     async def receive(self) -> Any:
         """The next message."""
-        return json.loads(await in_thread(self.connection.recv, 20))
+        return json.loads(await self.receive_text())
+
+    async def receive_text(self) -> str:
+        """The next message as it came."""
+        text = await in_thread(self.connection.recv, 20)
+        assert isinstance(text, str)
+        return text
 
     async def ask(self, message: object) -> Any:
         """Send, and return what comes next."""

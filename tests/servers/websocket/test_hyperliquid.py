@@ -123,7 +123,8 @@ async def test_what_cannot_be_read_is_quoted_and_the_socket_lives(tmp_path: Path
         ({"type": "l2Book", "coin": "BTC", "nLevels": 101}, "nLevels must be from 1 to 100, not 101"),
         ({"type": "candle", "coin": "BTC", "interval": "7m"}, "there is no interval '7m'; there are 1m, 3m"),
         ({"type": "orderUpdates", "user": "0x"}, "there is no type 'orderUpdates' here; there are l2Book"),
-        ({"type": "activeAssetCtx", "coin": "BTC"}, "activeAssetCtx is not served"),
+        ({"type": "activeAssetCtx", "coin": "BTX"}, "hyperliquid has no market 'BTX'; did you mean 'BTC'?"),
+        ({"type": "activeAssetCtx", "coins": "*"}, "the venue tells asset contexts market by market"),
         ({"type": "trades", "coins": []}, "coins must be a list of coins"),
         ({"type": "trades", "coin": "BTC", "coins": "*"}, "name either coin or coins"),
         (

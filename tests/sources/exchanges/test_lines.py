@@ -14,6 +14,7 @@ from hyperstream.market.venues import (
     FeedGap,
     FeedTopic,
     Quote,
+    Ticker,
     TopicRefused,
     VenueBook,
     VenueFrame,
@@ -235,4 +236,27 @@ async def test_raw_frames_are_the_venues_own_from_a_snapshot_on(
         if is_late:
             here.items.clear()
             await here.until(lambda: len(here.told(VenueBook)) > 10, "books")
+            assert not here.told(VenueFrame)
+
+
+@pytest.mark.parametrize("is_late", [False, True])
+async def test_frames_that_are_whole_begin_with_any_and_disturb_nobody(
+    autojump_clock: MockClock, is_late: bool
+) -> None:
+    async with world("hyperliquid") as here:
+        here.nursery.start_soon(here.run_market)
+        if is_late:
+            here.want(Channel.TICKER, "BTC")
+            await here.until(lambda: here.told(Ticker), "a ticker")
+        topic = here.want(Channel.TICKER, "BTC", is_raw=True)
+        await here.until(lambda: len(here.told(VenueFrame)) > 3, "frames")
+        for frame in here.told(VenueFrame):
+            assert frame.topic == "activeAssetCtx:BTC"
+            assert orjson.loads(frame.data)["data"]["coin"] == "BTC"
+        assert here.told(Ticker), "decoded as well"
+        assert not here.told(FeedGap)
+        here.leave(topic, is_raw=True)
+        if is_late:
+            here.items.clear()
+            await here.until(lambda: len(here.told(Ticker)) > 3, "tickers")
             assert not here.told(VenueFrame)

@@ -23,6 +23,7 @@ from hyperstream.servers.websocket.hyperliquid.formats import FormatSets, Hyperl
 from hyperstream.servers.websocket.hyperliquid.info import InfoDesk
 from hyperstream.servers.websocket.hyperliquid.requests import (
     ALL_MIDS,
+    ASSET_CONTEXT,
     L4_BOOK,
     Asked,
     ShapeFault,
@@ -106,6 +107,9 @@ class HyperliquidDialect:
             self._error(f"Already subscribed: {asked.echo.decode()}")
             return
         formats = self.sets.of(self.window_bits, tells=asked.tells)
+        if asked.kind == ASSET_CONTEXT:
+            self._subscribe_contexts(asked, formats)
+            return
         if asked.kind == ALL_MIDS:
             self._charge(1)
             named = [(self.streams.mids_topic(asked, formats), "")]
@@ -124,6 +128,31 @@ class HyperliquidDialect:
             self._attach(active, topic, coin)
         if asked.is_every:
             active.unfollow = self._follow_new(active, formats)
+        active.subscription.flush()
+
+    def _subscribe_contexts(self, asked: Asked, formats: HyperliquidFormats) -> None:
+        """What the venue's own socket tells: asked for upstream while somebody here wants it."""
+        named = self.streams.contexts(asked)
+        frames = self.streams.frames
+        assert frames is not None
+        self._charge(len(named))
+        self._acknowledge(b"subscribe", asked)
+        active = Active(asked, self._subscription(asked, formats), [])
+        self.active[asked.echo] = active
+
+        def refused(_: str, detail: str) -> None:
+            if self.active.get(asked.echo) is active:
+                del self.active[asked.echo]
+                self._release(active)
+                self._error(f"Invalid subscription: {asked.echo.decode()}: {detail}")
+
+        def leave() -> None:
+            for name in named:
+                frames.leave(name, refused)
+
+        active.unfollow = leave
+        for name, coin in named.items():
+            self._attach(active, frames.follow(name, formats.asset_context, refused), coin)
         active.subscription.flush()
 
     def _subscription(self, asked: Asked, formats: HyperliquidFormats) -> Subscription:
@@ -174,19 +203,18 @@ class HyperliquidDialect:
         self._acknowledge(b"unsubscribe", asked)
 
     def _release(self, active: Active) -> None:
+        subscription = active.subscription
+        if subscription in self._shared.values():
+            for topic in active.topics:
+                held = subscription, topic
+                self._holders[held] -= 1
+                if not self._holders[held]:
+                    del self._holders[held]
+                    subscription.detach(topic)
+        else:
+            self.session.drop(subscription)
         if active.unfollow is not None:
             active.unfollow()
-        subscription = active.subscription
-        if subscription not in self._shared.values():
-            self.session.drop(subscription)
-            self.allowance.give_back(len(active.topics))
-            return
-        for topic in active.topics:
-            held = subscription, topic
-            self._holders[held] -= 1
-            if not self._holders[held]:
-                del self._holders[held]
-                subscription.detach(topic)
         self.allowance.give_back(len(active.topics))
 
     def close(self) -> None:

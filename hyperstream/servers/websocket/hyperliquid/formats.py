@@ -7,6 +7,7 @@ from attrs import define, field, frozen
 from hyperstream.wire.json.candles import CandleFormat
 from hyperstream.wire.json.frames import DeflatedFrames, Seal, text_frame
 from hyperstream.wire.json.hyperliquid import (
+    AssetContextFormat,
     BboFormat,
     HyperliquidFormat,
     L2BookFormat,
@@ -26,6 +27,7 @@ class HyperliquidFormats:
     l4_book: HyperliquidFormat
     candle: HyperliquidFormat
     all_mids: HyperliquidFormat
+    asset_context: HyperliquidFormat
 
     @classmethod
     def sealed(cls, seal: Seal, *, tells: bool) -> HyperliquidFormats:
@@ -37,6 +39,7 @@ class HyperliquidFormats:
             L4BookFormat(seal, tells=tells),
             CandleFormat(seal, tells=tells),
             AllMidsFormat(seal, tells=tells),
+            AssetContextFormat(seal, tells=tells),
         )
 
 

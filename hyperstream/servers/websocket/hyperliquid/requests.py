@@ -30,8 +30,8 @@ EVERY_COIN = "*"
 MAX_COIN_LETTERS = 64
 
 L2_BOOK, BBO, TRADES, L4_BOOK, CANDLE = "l2Book", "bbo", "trades", "l4Book", "candle"
-ALL_MIDS, ASSET_CTX = "allMids", "activeAssetCtx"
-KINDS = (L2_BOOK, BBO, TRADES, L4_BOOK, CANDLE, ALL_MIDS, ASSET_CTX)
+ALL_MIDS, ASSET_CONTEXT = "allMids", "activeAssetCtx"
+KINDS = (L2_BOOK, BBO, TRADES, L4_BOOK, CANDLE, ALL_MIDS, ASSET_CONTEXT)
 
 _ANY = frozenset(Contract)
 _CONTRACTS: Mapping[str, tuple[Contract, frozenset[Contract]]] = {
@@ -41,7 +41,7 @@ _CONTRACTS: Mapping[str, tuple[Contract, frozenset[Contract]]] = {
     L4_BOOK: (Contract.LOSSLESS, frozenset({Contract.LOSSLESS})),
     CANDLE: (Contract.CONFLATE, _ANY),
     ALL_MIDS: (Contract.CONFLATE, _ANY),
-    ASSET_CTX: (Contract.CONFLATE, _ANY),
+    ASSET_CONTEXT: (Contract.CONFLATE, _ANY),
 }
 
 
@@ -170,7 +170,7 @@ _READERS: Mapping[str, Callable[[dict[str, Any], dict[str, object]], dict[str, A
     L4_BOOK: _plain,
     CANDLE: _candle,
     ALL_MIDS: _all_mids,
-    ASSET_CTX: _plain,
+    ASSET_CONTEXT: _plain,
 }
 
 

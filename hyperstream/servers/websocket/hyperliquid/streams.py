@@ -7,11 +7,14 @@ from collections.abc import Iterable
 
 from attrs import define
 
+from hyperstream.errors import HyperstreamError, SelectionError
 from hyperstream.hub.directory import BookVariant, MarketDirectory, PublishedMarket
+from hyperstream.hub.frame_directory import FrameDirectory
 from hyperstream.hub.topic import Topic
 from hyperstream.servers.websocket.hyperliquid.formats import HyperliquidFormats
 from hyperstream.servers.websocket.hyperliquid.requests import (
     ALL_MIDS,
+    ASSET_CONTEXT,
     BBO,
     CANDLE,
     L2_BOOK,
@@ -21,6 +24,7 @@ from hyperstream.servers.websocket.hyperliquid.requests import (
     SubscriptionFault,
 )
 from hyperstream.servers.websocket.mids import MidsBoard
+from hyperstream.wire.hyperliquid_frames import context_topic
 from hyperstream.wire.json.hyperliquid import HyperliquidFormat
 
 _NOT_READY = "there are no books here, or none yet: is node.enabled false?"
@@ -28,10 +32,11 @@ _NOT_READY = "there are no books here, or none yet: is node.enabled false?"
 
 @define(eq=False)
 class Streams:
-    """Finds topics. ``mids`` tells the mid prices of all markets."""
+    """Finds topics. ``mids`` tells the mid prices of all markets, ``frames`` forwards the venue's own."""
 
     directory: MarketDirectory
     mids: MidsBoard
+    frames: FrameDirectory | None
 
     def markets(self, asked: Asked) -> list[PublishedMarket]:
         """The markets a subscription names. Raises SubscriptionFault for an unknown one."""
@@ -61,11 +66,25 @@ class Streams:
             return market.trades_stream(wire_format)
         if kind == L4_BOOK:
             return market.orders_stream(wire_format, passes_statuses=True)
-        if kind == CANDLE:
-            if market.candles is None:
-                raise SubscriptionFault("no candles are kept here: websocket.candle_minutes is 0")
-            return market.candles.stream(asked.interval, wire_format)
-        raise SubscriptionFault(f"{asked.kind} is not served: the node's files do not hold what it tells")
+        if market.candles is None:
+            raise SubscriptionFault("no candles are kept here: websocket.candle_minutes is 0")
+        return market.candles.stream(asked.interval, wire_format)
+
+    def contexts(self, asked: Asked) -> dict[str, str]:
+        """The venue's topics of activeAssetCtx, and their coins. Raises SubscriptionFault."""
+        if asked.is_every:
+            raise SubscriptionFault("the venue tells asset contexts market by market: name the coins")
+        if self.frames is None:
+            raise SubscriptionFault("no asset contexts are told here")
+        named = {context_topic(coin): coin for coin in asked.coins}
+        for name in named:
+            try:
+                self.frames.check(name)
+            except SelectionError as exc:
+                raise SubscriptionFault(exc.reason) from exc
+            except HyperstreamError as exc:
+                raise SubscriptionFault(str(exc)) from exc
+        return named
 
     def mids_topic(self, asked: Asked, formats: HyperliquidFormats) -> Topic:
         """The topic of allMids."""
@@ -83,6 +102,7 @@ def format_of(asked: Asked, formats: HyperliquidFormats) -> HyperliquidFormat:
         L4_BOOK: formats.l4_book,
         CANDLE: formats.candle,
         ALL_MIDS: formats.all_mids,
+        ASSET_CONTEXT: formats.asset_context,
     }.get(asked.kind, formats.l2_book)
 
 
