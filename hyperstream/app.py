@@ -18,13 +18,16 @@ supervise                 one force scope: drain, then force (lifecycle.py)
 from __future__ import annotations
 
 import math
+import os
+import socket
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import structlog
 import trio
 from attrs import define, field, frozen
 
+from hyperstream.activation import inherited_sockets, listening_there
 from hyperstream.config import Settings
 from hyperstream.engine.candles import CandleKeeper
 from hyperstream.engine.collector import relax_collector
@@ -75,9 +78,13 @@ class Addresses:
 
 @define(eq=False)
 class Daemon:
-    """One daemon. ``run`` returns the exit code; ``drain`` and ``force`` end it as signals would."""
+    """One daemon. ``run`` returns the exit code; ``drain`` and ``force`` end it as signals would.
+
+    ``sockets`` listen already, by the server that is to have them.
+    """
 
     settings: Settings
+    sockets: Mapping[str, socket.socket] = field(factory=dict)
     lifecycle: Lifecycle = field(init=False)
     hub: Hub = field(init=False)
     engine: Engine = field(init=False)
@@ -137,6 +144,7 @@ class Daemon:
             time.time_ns,
             self.prices,
             settings.prices.max_series_per_stream,
+            self.sockets.get("grpc"),
         )
         if settings.websocket.enabled:
             if settings.websocket.candle_minutes:
@@ -145,13 +153,13 @@ class Daemon:
             self.prices.on_frame, self.prices.on_news = frames.on_frame, frames.on_news
             kept, boards = self._node.kept_answer, frames.boards
             content = Content(settings.websocket, self.engine, self.hub, kept, boards, node.enabled)
-            others = settings.grpc.max_connections
-            self._websocket = WebSocketServer(settings.websocket, self.hub, content, others)
+            others, listener = settings.grpc.max_connections, self.sockets.get("websocket")
+            self._websocket = WebSocketServer(settings.websocket, self.hub, content, others, listener)
 
         parts = (settings, self.lifecycle, self.hub, self.engine, self.statistics, time.time_ns)
         self._figures = DaemonFigures(*parts)
         if settings.http.enabled:
-            self._http = HttpServer(settings.http, self._figures)
+            self._http = HttpServer(settings.http, self._figures, self.sockets.get("http"))
         self._watchdog = Watchdog(self._progress, self._figures.summary)
 
     async def run(
@@ -320,5 +328,9 @@ def standing_markets(settings: Settings) -> frozenset[tuple[str, str]]:
 
 
 async def run(settings: Settings) -> int:
-    """Run the daemon in the foreground, obeying signals; returns the exit code."""
-    return await Daemon(settings).run(obey_signals=True)
+    """Run the daemon in the foreground, obeying signals; returns the exit code.
+
+    Raises ConfigurationError if it cannot listen where it should.
+    """
+    sockets = inherited_sockets(os.environ)
+    return await Daemon(listening_there(settings, sockets), sockets).run(obey_signals=True)

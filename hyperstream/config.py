@@ -222,10 +222,15 @@ def load_effective(
     if reading.problems:
         raise ConfigurationError("\n".join(reading.problems))
     settings = _built(defaults, reading.values)
+    check_access(settings)
+    return Effective(settings, reading.origins)
+
+
+def check_access(settings: Settings) -> None:
+    """Check that every server that others can reach says who may call. Raises ConfigurationError."""
     require_access(settings.grpc, "grpc")
     require_access(settings.websocket, "websocket")
     require_private(settings.http.listen, allow_anyone=settings.http.allow_anyone, section="http")
-    return Effective(settings, reading.origins)
 
 
 def _built(defaults: PartT, values: Mapping[str, object], group: str = "") -> PartT:

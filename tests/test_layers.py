@@ -23,7 +23,9 @@ _BELOW_SERVICES = _SMALL | {"hub", "sockets", "wire", "market", "v1", "errors"}
 _SERVICE = _BELOW_SERVICES | {"config", "logs"}
 MAY_IMPORT: dict[str, frozenset[str]] = {
     "cli": _SERVICE | {"app", "lifecycle", "servers", "sources", "engine", "settings", "testing"},
-    "app": _SERVICE | {"lifecycle", "slow_steps", "watchdog", "figures", "servers", "sources", "engine"},
+    "app": _SERVICE
+    | {"activation", "lifecycle", "slow_steps", "watchdog", "figures", "servers", "sources", "engine"},
+    "activation": frozenset({"config", "errors"}),
     "figures": _SERVICE | {"lifecycle", "slow_steps", "servers", "sources", "engine"},
     "lifecycle": _SERVICE | {"early_signals"},
     "slow_steps": frozenset({"log_once"}),

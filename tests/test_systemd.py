@@ -8,19 +8,26 @@ from pathlib import Path
 
 import pytest
 
+from hyperstream.activation import SERVERS
 from hyperstream.config import Settings, load
+from hyperstream.servers.door.binding import BACKLOG
 from hyperstream.settings.catalogue import catalogue, part_of
 
 SYSTEMD = Path(__file__).resolve().parent.parent / "systemd"
 PROGRAM = "/opt/hyperstream/.venv/bin/hyperstream"
 
 
-@pytest.fixture
-def service() -> configparser.SectionProxy:
+def section(file: str, name: str) -> configparser.SectionProxy:
+    """A section of a unit, or of what is dropped beside one."""
     parser = configparser.ConfigParser(strict=False, interpolation=None, delimiters=("=",))
     parser.optionxform = str  # type: ignore[assignment,method-assign] # the documented way to keep case
-    parser.read(SYSTEMD / "hyperstream.service")
-    return parser["Service"]
+    parser.read(SYSTEMD / file)
+    return parser[name]
+
+
+@pytest.fixture
+def service() -> configparser.SectionProxy:
+    return section("hyperstream.service", "Service")
 
 
 @pytest.fixture
@@ -72,9 +79,29 @@ def test_the_unit_runs_the_command_there_is(service: configparser.SectionProxy) 
     assert PROGRAM in (SYSTEMD / "README.md").read_text()
 
 
-def test_systemd_finds_nothing_wrong_with_the_unit(verifiable: Path) -> None:
+@pytest.mark.parametrize("server", SERVERS)
+def test_a_socket_unit_listens_where_its_server_does_by_default(server: str) -> None:
+    unit = section(f"hyperstream-{server}.socket", "Socket")
+    assert unit["ListenStream"] == str(getattr(Settings(), server).listen)
+    assert unit["FileDescriptorName"] == server
+    assert unit["Service"] == "hyperstream.service"
+    assert int(unit["Backlog"]) == BACKLOG
+
+
+def test_the_service_is_handed_the_socket_of_every_server() -> None:
+    handed = section("hyperstream-sockets.conf", "Service")["Sockets"].split()
+    assert handed == [f"hyperstream-{server}.socket" for server in SERVERS]
+
+
+def test_systemd_finds_nothing_wrong_with_the_units(verifiable: Path) -> None:
+    sockets = section("hyperstream-sockets.conf", "Service")["Sockets"]
+    text = verifiable.read_text()
+    verifiable.write_text(text.replace("[Service]", f"[Service]\nSockets={sockets}"))
+    for unit in sockets.split():
+        shutil.copy(SYSTEMD / unit, verifiable.with_name(unit))
+    units = [str(verifiable), *(str(verifiable.with_name(unit)) for unit in sockets.split())]
     result = subprocess.run(
-        ["systemd-analyze", "verify", str(verifiable)],
+        ["systemd-analyze", "verify", *units],
         capture_output=True,
         text=True,
         timeout=60,
@@ -84,7 +111,21 @@ def test_systemd_finds_nothing_wrong_with_the_unit(verifiable: Path) -> None:
     assert not complaints
 
 
-def test_the_exposure_is_the_one_the_readme_names(verifiable: Path) -> None:
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ("", r"gives the unit ([0-9.]+) of 10"),
+        (
+            "PrivateNetwork=yes\nRestrictAddressFamilies=\nRestrictAddressFamilies=AF_UNIX\n",
+            r"to ([0-9.]+) \(see",
+        ),
+    ],
+)
+def test_the_exposure_is_the_one_the_readme_names(verifiable: Path, changes: str, words: str) -> None:
+    readme = (SYSTEMD / "README.md").read_text()
+    assert all(line in readme for line in changes.splitlines())
+    text = verifiable.read_text()
+    verifiable.write_text(text.replace("[Install]", f"{changes}\n[Install]"))
     result = subprocess.run(
         ["systemd-analyze", "security", "--offline=yes", "--no-pager", str(verifiable)],
         capture_output=True,
@@ -95,6 +136,6 @@ def test_the_exposure_is_the_one_the_readme_names(verifiable: Path) -> None:
     found = re.search(r"Overall exposure level for hyperstream.service: ([0-9.]+)", result.stdout)
     if found is None:
         pytest.skip("this systemd-analyze cannot review unit files offline")
-    named = re.search(r"gives the unit ([0-9.]+) of 10", (SYSTEMD / "README.md").read_text())
+    named = re.search(words, readme)
     assert named is not None
     assert float(found[1]) <= float(named[1])

@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any, Self
@@ -33,7 +33,9 @@ def environment() -> dict[str, str]:
 class Program:
     """A running ``hyperstream``; threads collect what it writes. Use it as a context manager."""
 
-    def __init__(self, *arguments: str, start: list[str] | None = None) -> None:
+    def __init__(
+        self, *arguments: str, start: list[str] | None = None, descriptors: Sequence[int] = ()
+    ) -> None:
         self.process = subprocess.Popen(
             [*(start or command()), *arguments],
             stdin=subprocess.DEVNULL,
@@ -41,6 +43,7 @@ class Program:
             stderr=subprocess.PIPE,
             text=True,
             env=environment(),
+            pass_fds=descriptors,
         )
         self.output: list[str] = []
         self.errors: list[str] = []
@@ -118,7 +121,9 @@ class Program:
 class Daemon(Program):
     """``hyperstream run`` with settings such as ``{"node.data_dir": path}``; logs are JSON."""
 
-    def __init__(self, settings: dict[str, Any], *, start: list[str] | None = None) -> None:
+    def __init__(
+        self, settings: dict[str, Any], *, start: list[str] | None = None, descriptors: Sequence[int] = ()
+    ) -> None:
         ports = {
             "grpc.listen": "127.0.0.1:0",
             "websocket.listen": "127.0.0.1:0",
@@ -126,7 +131,7 @@ class Daemon(Program):
         }
         chosen = {**ports, "node.snapshot_retry_seconds": 0.1, **settings}
         arguments = [part for name, value in chosen.items() for part in ("--set", f"{name}={value}")]
-        super().__init__("run", *arguments, start=start)
+        super().__init__("run", *arguments, start=start, descriptors=descriptors)
 
     def wait_event(self, event: str) -> dict[str, Any]:
         """Return the first log entry of this name."""

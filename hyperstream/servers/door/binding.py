@@ -12,11 +12,16 @@ from hyperstream.errors import ConfigurationError
 BACKLOG = 4096
 
 
-def bind(listen: ListenAddress, server: str, setting: str) -> socket.socket:
-    """Return a socket that listens there and does not block.
+def bind(
+    listen: ListenAddress, server: str, setting: str, inherited: socket.socket | None = None
+) -> socket.socket:
+    """Return a socket that listens there and does not block: the one that was handed over, if any was.
 
     Raises ConfigurationError naming the ``server`` ("gRPC") and the ``setting`` ("grpc.listen") to change.
     """
+    if inherited is not None:
+        inherited.listen(BACKLOG)
+        return inherited
     host, port = listen.host, listen.port
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     # asyncio switches Nagle's delay off only on sockets that name their protocol.

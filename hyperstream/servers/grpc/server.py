@@ -56,7 +56,10 @@ class GrpcStatistics:
 
 @define(eq=False)
 class GrpcServer:
-    """Serves OrderbookService, PriceService where there are ``prices``, health and reflection on one port."""
+    """Serves OrderbookService, PriceService where there are ``prices``, health and reflection on one port.
+
+    ``inherited`` is a socket that listens already.
+    """
 
     settings: GrpcSettings
     directory: MarketDirectory
@@ -64,6 +67,7 @@ class GrpcServer:
     now_ns: Callable[[], int]
     prices: PriceDirectory | None = None
     max_series_per_stream: int = 2_000
+    inherited: socket.socket | None = None
     _server: GuardedServer | None = None
     _services: list[OrderbookService | PriceService] = field(init=False)
     _status: ServiceStatus | None = None
@@ -87,7 +91,7 @@ class GrpcServer:
         require_access(settings, "grpc")
         tls, keys = _tls(settings), _keys(settings)
         make_descriptor_room(settings.max_connections)
-        listener = bind(settings.listen, "gRPC", "grpc.listen")
+        listener = bind(settings.listen, "gRPC", "grpc.listen", self.inherited)
         counts: Counter[str] = Counter()
         with listener, rare_records(counts, trio.current_time):
             async with trio_asyncio.open_loop() as loop:

@@ -42,10 +42,11 @@ _HEADERS = (
 
 @define(eq=False)
 class HttpServer:
-    """Serves the pages of ``figures`` on one port."""
+    """Serves the pages of ``figures`` on one port; ``inherited`` is a socket that listens already."""
 
     settings: HttpSettings
     figures: Figures
+    inherited: socket.socket | None = None
     counts: Counter[str] = field(factory=Counter)
     _pages: Pages = field(init=False)
     _limits: ConnectionLimits = field(factory=lambda: ConnectionLimits(MAX_CONNECTIONS, MAX_CONNECTIONS))
@@ -62,7 +63,7 @@ class HttpServer:
     ) -> None:
         """Serve until ``close``. Started with the address, None if the port is not to be had."""
         try:
-            listener = bind(self.settings.listen, "HTTP", "http.listen")
+            listener = bind(self.settings.listen, "HTTP", "http.listen", self.inherited)
         except ConfigurationError as exc:
             log.error("there are no status pages and no metrics", problem=str(exc))
             task_status.started(None)

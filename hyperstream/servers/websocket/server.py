@@ -49,12 +49,16 @@ class WebSocketStatistics:
 
 @define(eq=False)
 class WebSocketServer:
-    """Serves ``content`` on one port. ``other_connections`` are what other servers may hold."""
+    """Serves ``content`` on one port. ``other_connections`` are what other servers may hold.
+
+    ``inherited`` is a socket that listens already.
+    """
 
     settings: WebSocketSettings
     hub: Hub
     content: Answering
     other_connections: int = 0
+    inherited: socket.socket | None = None
     counts: Counter[str] = field(factory=Counter)
     visitors: Visitors = field(init=False)
     limits: SessionLimits = field(init=False)
@@ -87,7 +91,8 @@ class WebSocketServer:
         require_access(settings, "websocket")
         self._certificates, self.visitors = _certificates(settings), _visitors(settings)
         make_descriptor_room(settings.max_connections + self.other_connections)
-        self._listener = listener = bind(settings.listen, "the WebSocket gateway", "websocket.listen")
+        where = settings.listen, "the WebSocket gateway", "websocket.listen"
+        self._listener = listener = bind(*where, self.inherited)
         try:
             address = listener.getsockname()
             is_tls = self._certificates is not None
