@@ -1,5 +1,6 @@
 """The tree keeps its own promises: hashed locks, exact pins, current generated code, no machine's paths."""
 
+import json
 import re
 import shutil
 import subprocess
@@ -11,11 +12,14 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 LOCKS = ("run.lock", "dev.lock")
+NODE_CLIENTS = ROOT / "tests" / "acceptance" / "clients"
 _REQUIREMENT = re.compile(r"(?P<name>[A-Za-z0-9._-]+)(\[[^]]*\])?==(?P<version>[^\s;]+)")
 _HASH = re.compile(r"--hash=sha256:[0-9a-f]{64}\b")
 # Written in two parts, so that this file does not find itself.
 _MACHINE_PATH = re.compile(r"(?<![\w.~$}-])/(?:work|root" + r"|Users)(?![\w-])")
-_REGISTRY = re.compile(r"pypi\.(?:org|python)|pythonhosted" + r"\.org|--(?:extra-)?index-url\s*=?\s*http")
+_REGISTRY = re.compile(
+    r"pypi\.(?:org|python)|pythonhosted" + r"\.org|--(?:extra-)?index-url\s*=?\s*http|registry\.(?:npm|yarn)"
+)
 
 
 def requirements(lock: str) -> list[str]:
@@ -39,8 +43,12 @@ def tree() -> list[Path]:
         )
         paths = [ROOT / name.decode() for name in listed.stdout.split(b"\0") if name]
     else:
-        paths = [path for path in ROOT.rglob("*") if not any(p.startswith(".") for p in path.parts)]
+        paths = [path for path in ROOT.rglob("*") if not any(_is_foreign(part) for part in path.parts)]
     return [path for path in paths if path.is_file()]
+
+
+def _is_foreign(part: str) -> bool:
+    return part.startswith(".") or part == "node_modules"
 
 
 def make_targets() -> set[str]:
@@ -59,6 +67,18 @@ def test_every_locked_requirement_is_exact_and_hashed(lock: str) -> None:
 def test_what_is_developed_with_is_what_runs() -> None:
     run, dev = versions("run.lock"), versions("dev.lock")
     assert {name: dev.get(name) for name in run} == run
+
+
+def test_every_locked_node_package_is_exact_and_hashed_and_names_no_registry() -> None:
+    wanted = json.loads((NODE_CLIENTS / "package.json").read_text())["dependencies"]
+    lock = json.loads((NODE_CLIENTS / "package-lock.json").read_text())["packages"]
+    assert lock.pop("")["dependencies"] == wanted
+    assert {f"node_modules/{name}" for name in wanted} <= set(lock)
+    for name, version in wanted.items():
+        assert version == lock[f"node_modules/{name}"]["version"], name
+    for name, package in lock.items():
+        assert re.fullmatch(r"sha512-[A-Za-z0-9+/]{86}==", package["integrity"]), name
+        assert "resolved" not in package, name
 
 
 def test_every_dependency_is_locked() -> None:

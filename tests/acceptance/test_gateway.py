@@ -1,16 +1,15 @@
 """The installed daemon's gateway and the programs people already have: unmodified, they see the node's truth.
 
-The Python ones come with ``make clients``. For the TypeScript SDK set HYPERSTREAM_NODE_MODULES to a directory
-in which ``npm install @nktkas/hyperliquid`` was run.
+They come with ``make clients``; the TypeScript SDK does where there is Node.
 """
 
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import signal
 from collections.abc import Callable
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -24,12 +23,12 @@ ROOT = Path(__file__).parents[2]
 PROGRAMS = Path(__file__).with_name("clients")
 PYTHON = ROOT / ".venv-clients" / "bin" / "python"
 NODE = shutil.which("node")
-MODULES = Path(os.environ.get("HYPERSTREAM_NODE_MODULES", ROOT))
+TYPESCRIPT_SDK = PROGRAMS / "node_modules" / "@nktkas" / "hyperliquid"
 
 needs_clients = pytest.mark.skipif(not PYTHON.exists(), reason="run `make clients` first")
 needs_node = pytest.mark.skipif(
-    NODE is None or not (MODULES / "node_modules" / "@nktkas" / "hyperliquid").exists(),
-    reason="no Node with @nktkas/hyperliquid in HYPERSTREAM_NODE_MODULES",
+    NODE is None or not TYPESCRIPT_SDK.exists(),
+    reason="run `make clients` where node (20.19 or later) and npm are installed",
 )
 FREE = {"websocket.listen": "127.0.0.1:0", "websocket.all_mids_seconds": 0.1}
 MARKETS = ("BTC", "ETH", "@107")
@@ -41,7 +40,7 @@ def python_client(name: str, *arguments: str) -> Program:
 
 def node_client(*arguments: str) -> Program:
     flags = ["--experimental-websocket", "--no-warnings"]
-    return Program(str(PROGRAMS / "nktkas.mjs"), str(MODULES), *arguments, start=[str(NODE), *flags])
+    return Program(str(PROGRAMS / "nktkas.mjs"), *arguments, start=[str(NODE), *flags])
 
 
 async def told(program: Program, is_wanted: Callable[[Any], object], what: str) -> Any:
@@ -73,6 +72,17 @@ def top(stage: Stage, coin: str, depth: int = 5) -> list[list[tuple[float, float
 def levels(book: dict[str, Any], depth: int = 5) -> list[list[tuple[float, float]]]:
     """The same of an l2Book message."""
     return [[(float(level["px"]), float(level["sz"])) for level in side[:depth]] for side in book["levels"]]
+
+
+def mid(stage: Stage, coin: str) -> Decimal:
+    """The mid price of the book that the node truly has."""
+    book = stage.node.truth(coin, 1)
+    return (Decimal(book.bids[0][0]) + Decimal(book.asks[0][0])) / 2
+
+
+def time_ms(message: Any) -> int:
+    """The time of a message about a market, of its last trade if it is one of trades."""
+    return int((message[-1] if isinstance(message, list) else message)["time"])
 
 
 async def moved(stage: Stage, blocks: int = 60) -> None:
@@ -126,21 +136,30 @@ async def test_the_typescript_sdk_is_answered_refused_and_survives_a_restart(tmp
     async with staged(tmp_path, markets=MARKETS, settings=FREE) as stage:
         port = await in_thread(stage.daemon.gateway_port)
         with node_client(f"http://127.0.0.1:{port}", "BTC") as sdk:
-            await told(sdk, lambda line: line.get("kind") == "subscribed", "the SDK's start")
-            refused = await told(sdk, lambda line: line.get("kind") == "refused", "a refusal")
-            assert "no market is called 'NOPE'" in refused["data"]
-            mids = await told(sdk, lambda line: line.get("kind") == "mids", "mids")
-            assert {"BTC", "ETH", "@107"} <= set(mids["data"])
+
+            async def hears(kind: str, is_wanted: Callable[[Any], object] = bool) -> Any:
+                is_it = lambda line: line.get("kind") == kind and is_wanted(line["data"])  # noqa: E731
+                return (await told(sdk, is_it, kind))["data"]
+
+            await hears("subscribed")
+            assert "no market is called 'NOPE'" in await hears("refused")
+            assert {"BTC", "ETH", "@107"} <= set(await hears("mids"))
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(keep_stepping, stage)
                 for kind in ("l2Book", "trades", "bbo", "allMids"):
-                    await told(sdk, lambda line, kind=kind: line.get("kind") == kind, kind)  # type: ignore[misc]
+                    await hears(kind)
                 nursery.cancel_scope.cancel(reason="everything came")
             await _restarted(stage, port)
+            restart_ms = stage.truth.block_times[stage.node.height] // 1_000_000
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(keep_stepping, stage)
+                for kind in ("l2Book", "trades", "bbo"):
+                    await hears(kind, lambda data: time_ms(data) > restart_ms)
+                nursery.cancel_scope.cancel(reason="everything came again")
             await moved(stage)
-            truth = top(stage, "BTC")
-            is_true = lambda line: line.get("kind") == "l2Book" and levels(line["data"]) == truth  # noqa: E731
-            await told(sdk, is_true, "the true book")
+            truth, true_mid = top(stage, "BTC"), mid(stage, "BTC")
+            await hears("l2Book", lambda data: levels(data) == truth)
+            await hears("allMids", lambda data: Decimal(data["mids"]["BTC"]) == true_mid)
 
 
 async def _restarted(stage: Stage, port: int) -> None:

@@ -1,13 +1,9 @@
 // The TypeScript SDK @nktkas/hyperliquid, unmodified: follows a market and prints what it receives, a line a message.
 //
-//     node nktkas.mjs MODULES BASE_URL COIN          MODULES is the directory that holds node_modules
-import { createRequire } from "node:module";
-import { pathToFileURL } from "node:url";
+//     node nktkas.mjs BASE_URL COIN
+import * as hl from "@nktkas/hyperliquid";
 
-const [modules, baseUrl, coin] = process.argv.slice(2);
-const require = createRequire(pathToFileURL(`${modules}/clients.js`));
-const hl = await import(pathToFileURL(require.resolve("@nktkas/hyperliquid")));
-
+const [baseUrl, coin] = process.argv.slice(2);
 const show = (kind) => (data) => console.log(JSON.stringify({ kind, data }));
 const url = baseUrl.replace("http", "ws") + "/ws";
 const transport = new hl.WebSocketTransport({ url, reconnect: { maxRetries: 1000, reconnectionDelay: 200 } });
