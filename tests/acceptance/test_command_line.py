@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-import socket
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from tests.ports import held_port
 
 from .program import Daemon, Program, run, simulated_node
 
@@ -74,9 +75,9 @@ def test_an_unknown_symbol_is_exit_1_with_the_servers_sentence(target: str) -> N
 
 @pytest.mark.parametrize("options", [["--no-reconnect"], ["--json"]])
 def test_no_server_is_exit_1_with_a_sentence(options: list[str]) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as unused:
-        target = f"127.0.0.1:{unused.getsockname()[1]}"
-    program: Program = run("watch", "book", "BTC", "--target", target, *options)
+    with held_port() as port:
+        target = f"127.0.0.1:{port}"
+        program: Program = run("watch", "book", "BTC", "--target", target, *options)
     assert program.process.returncode == 1
     assert target in program.errors[-1]
     assert "Traceback" not in program.told()

@@ -8,13 +8,15 @@ from __future__ import annotations
 import json
 import shutil
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
 import trio
+
+from tests.ports import held_port
 
 from .program import Daemon, Program
 from .stage import Stage, in_thread, staged
@@ -32,6 +34,13 @@ needs_node = pytest.mark.skipif(
 )
 FREE = {"websocket.listen": "127.0.0.1:0", "websocket.all_mids_seconds": 0.1}
 MARKETS = ("BTC", "ETH", "@107")
+
+
+@pytest.fixture
+def fixed_ports() -> Iterator[dict[str, Any]]:
+    """Settings of a daemon that is found again where it was, however often it is restarted."""
+    with held_port() as grpc_port, held_port() as port:
+        yield {**FREE, "grpc.listen": f"127.0.0.1:{grpc_port}", "websocket.listen": f"127.0.0.1:{port}"}
 
 
 def python_client(name: str, *arguments: str) -> Program:
@@ -115,8 +124,10 @@ async def test_hyperliquids_own_sdk_sees_the_nodes_books_and_trades(tmp_path: Pa
 
 
 @needs_clients
-async def test_ccxt_sees_the_nodes_books_and_trades_and_survives_a_restart(tmp_path: Path) -> None:
-    async with staged(tmp_path, markets=MARKETS, settings=FREE) as stage:
+async def test_ccxt_sees_the_nodes_books_and_trades_and_survives_a_restart(
+    tmp_path: Path, fixed_ports: dict[str, Any]
+) -> None:
+    async with staged(tmp_path, markets=MARKETS, settings=fixed_ports) as stage:
         port = await in_thread(stage.daemon.gateway_port)
         with python_client("ccxt_hyperliquid.py", f"http://127.0.0.1:{port}", "BTC") as ccxt:
             await told(ccxt, lambda line: "book" in line, "a book")
@@ -125,15 +136,17 @@ async def test_ccxt_sees_the_nodes_books_and_trades_and_survives_a_restart(tmp_p
                 trade = (await told(ccxt, lambda line: "trade" in line, "a trade"))["trade"]
                 assert {"id", "price", "amount", "side"} == set(trade)
                 nursery.cancel_scope.cancel(reason="everything came")
-            await _restarted(stage, port)
+            await _restarted(stage)
             await moved(stage)
             truth = [[list(level) for level in side] for side in top(stage, "BTC")]
             await told(ccxt, lambda line: line.get("book") == truth, "the true book")
 
 
 @needs_node
-async def test_the_typescript_sdk_is_answered_refused_and_survives_a_restart(tmp_path: Path) -> None:
-    async with staged(tmp_path, markets=MARKETS, settings=FREE) as stage:
+async def test_the_typescript_sdk_is_answered_refused_and_survives_a_restart(
+    tmp_path: Path, fixed_ports: dict[str, Any]
+) -> None:
+    async with staged(tmp_path, markets=MARKETS, settings=fixed_ports) as stage:
         port = await in_thread(stage.daemon.gateway_port)
         with node_client(f"http://127.0.0.1:{port}", "BTC") as sdk:
 
@@ -149,7 +162,7 @@ async def test_the_typescript_sdk_is_answered_refused_and_survives_a_restart(tmp
                 for kind in ("l2Book", "trades", "bbo", "allMids"):
                     await hears(kind)
                 nursery.cancel_scope.cancel(reason="everything came")
-            await _restarted(stage, port)
+            await _restarted(stage)
             restart_ms = stage.truth.block_times[stage.node.height] // 1_000_000
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(keep_stepping, stage)
@@ -162,11 +175,9 @@ async def test_the_typescript_sdk_is_answered_refused_and_survives_a_restart(tmp
             await hears("allMids", lambda data: Decimal(data["mids"]["BTC"]) == true_mid)
 
 
-async def _restarted(stage: Stage, port: int) -> None:
-    """End the daemon as systemd does, and start another one on the same ports."""
+async def _restarted(stage: Stage) -> None:
+    """End the daemon as systemd does, and start another one with the same settings."""
     stage.daemon.process.send_signal(signal.SIGTERM)
     assert await in_thread(stage.daemon.wait) == 0
-    grpc_port = stage.daemon.port()
-    ports = {"websocket.listen": f"127.0.0.1:{port}", "grpc.listen": f"127.0.0.1:{grpc_port}"}
-    stage.daemon = Daemon({**stage.settings, **ports})
+    stage.daemon = Daemon(stage.settings)
     await in_thread(stage.daemon.gateway_port)

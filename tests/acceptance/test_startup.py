@@ -11,6 +11,7 @@ import pytest
 import trio
 
 from hyperstream.testing import FakeNode
+from tests.ports import held_port
 
 from .client import Client
 from .program import PATIENCE_SECONDS, Daemon, Program, simulated_node
@@ -67,12 +68,13 @@ def test_files_of_single_events_are_refused_naming_the_flags(tmp_path: Path) -> 
     assert "Traceback" not in daemon.told()
 
 
+def info_url(port: int) -> str:
+    return f"http://127.0.0.1:{port}/info"
+
+
 def test_a_data_dir_that_does_not_exist_yet_is_waited_for(tmp_path: Path) -> None:
     data_dir = tmp_path / "not" / "yet"
-    with socket.create_server(("127.0.0.1", 0)) as unused:
-        port = unused.getsockname()[1]
-    settings = {"node.data_dir": data_dir, "node.info_url": f"http://127.0.0.1:{port}/info"}
-    with Daemon(settings) as daemon:
+    with held_port() as port, Daemon({"node.data_dir": data_dir, "node.info_url": info_url(port)}) as daemon:
         daemon.wait_for(lambda line: f"waiting for {data_dir}" in line, "what is waited for")
         with simulated_node(data_dir, "--info-port", str(port)), Client(daemon.port()) as client:
             daemon.wait_event("books loaded")

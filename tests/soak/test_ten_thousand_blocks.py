@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import signal
-import socket
 import sys
 import time
 from pathlib import Path
@@ -12,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.acceptance.program import Daemon, Program, simulated_node
+from tests.ports import held_port
 
 BLOCKS = 10_000
 FIRST_HEIGHT = 985_000_001
@@ -23,27 +23,22 @@ SEGMENT_SECONDS = 120.0  # a segment between two restarts takes a quarter of it
 SUBSCRIBER = [sys.executable, "-m", "tests.soak.follower"]
 
 
-def free_port() -> int:
-    """A port for all daemons of the test, one after the other."""
-    with socket.create_server(("127.0.0.1", 0)) as unused:
-        return int(unused.getsockname()[1])
-
-
 @pytest.mark.soak
 @pytest.mark.parametrize("layout", ["by_block", "streaming"])
 def test_every_book_is_the_nodes_through_trouble_and_restarts(tmp_path: Path, layout: str) -> None:
     began = time.monotonic()
-    truth, port = tmp_path / "truth.jsonl", free_port()
+    truth = tmp_path / "truth.jsonl"
     truth.touch()
     node_arguments = [
         *("--layout", layout, "--blocks", str(BLOCKS), "--rate", str(BLOCKS_PER_SECOND)),
         *("--truth", str(truth), "--truth-depth", "1000"),
         *(part for fault in FAULTS for part in ("--fault", fault)),
     ]
-    follower_arguments = ["--port", str(port), "--truth", str(truth), "--last-height", str(LAST_HEIGHT)]
+    follower_arguments = ["--truth", str(truth), "--last-height", str(LAST_HEIGHT)]
     with (
+        held_port() as port,
         simulated_node(tmp_path / "data", *node_arguments) as (node, url),
-        Program(*follower_arguments, start=SUBSCRIBER) as follower,
+        Program("--port", str(port), *follower_arguments, start=SUBSCRIBER) as follower,
     ):
         settings = {
             "node.data_dir": tmp_path / "data",

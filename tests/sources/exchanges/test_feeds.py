@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -32,6 +31,7 @@ from hyperstream.sources.exchanges.feeds import Feeds
 from hyperstream.sources.exchanges.timing import FeedTiming
 from hyperstream.testing.exchanges import FakeBinance, FakeBybit, FakeHyperliquid
 from hyperstream.testing.exchanges.venue import FakeVenue, Urls
+from tests.ports import held_port
 
 PATIENCE_SECONDS = 60.0
 QUICK = FeedTiming(rest_interval=0.01, rest_wait=0.01, snapshot_wait=0.1, resync_wait=0.05, healthy=0.5)
@@ -132,22 +132,20 @@ async def test_a_venue_that_is_switched_off_says_so_and_refuses() -> None:
         assert [(item.state, item.detail) for item in states] == [("off", "switched off")] * 4
 
 
-def closed_port() -> int:
-    """A port nobody listens at."""
-    with socket.create_server(("127.0.0.1", 0)) as unused:
-        return int(unused.getsockname()[1])
-
-
 @asynccontextmanager
 async def hopeless(kind: str) -> AsyncIterator[BinanceFeedSettings]:
     """Settings of a venue that cannot be connected to."""
     symbols = ("BTCUSDT",)
     fake = FakeBinance(symbols=symbols)
     if kind == "nobody listens":
-        address = f"127.0.0.1:{closed_port()}"
-        yield BinanceFeedSettings(
-            url=f"ws://{address}/stream", rest_url=f"http://{address}", symbols=symbols, retry_seconds=0.01
-        )
+        with held_port() as port:
+            address = f"127.0.0.1:{port}"
+            yield BinanceFeedSettings(
+                url=f"ws://{address}/stream",
+                rest_url=f"http://{address}",
+                symbols=symbols,
+                retry_seconds=0.01,
+            )
         return
     async with running(fake, tls="bad" if kind == "bad certificate" else None) as urls:
         if kind == "429":
