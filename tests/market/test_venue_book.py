@@ -10,14 +10,11 @@ from attrs import define, field
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hyperstream.market.binance_books import MAX_WAITING, BinanceBook, BinanceFuturesBook, BinanceSpotBook
 from hyperstream.market.venue_book import (
     APPLIED,
     IGNORED,
-    MAX_WAITING,
     NEED_SNAPSHOT,
-    BinanceBook,
-    BinanceFuturesBook,
-    BinanceSpotBook,
     BookSnapshot,
     BookUpdate,
     Broken,

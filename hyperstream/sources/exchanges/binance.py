@@ -8,7 +8,8 @@ from typing import ClassVar
 from attrs import define, field
 
 from hyperstream.config import BinanceFeedSettings
-from hyperstream.market.venue_book import BinanceSpotBook, BookSnapshot, SyncedBook
+from hyperstream.market.binance_books import BinanceSpotBook
+from hyperstream.market.venue_book import BookSnapshot, SyncedBook
 from hyperstream.market.venues import BINANCE, Channel, FeedTopic, VenueInstrument
 from hyperstream.sockets import Protocol, SocketConfig
 from hyperstream.sources.exchanges.binance_protocol import BinanceProtocol

@@ -8,7 +8,8 @@ from typing import ClassVar
 from attrs import define, field
 
 from hyperstream.config import BinanceFuturesFeedSettings
-from hyperstream.market.venue_book import BinanceFuturesBook, BookSnapshot, SyncedBook
+from hyperstream.market.binance_books import BinanceFuturesBook
+from hyperstream.market.venue_book import BookSnapshot, SyncedBook
 from hyperstream.market.venues import BINANCE_FUTURES, Channel, FeedTopic, VenueInstrument
 from hyperstream.sockets import Protocol, SocketConfig
 from hyperstream.sources.exchanges.binance_protocol import BinanceProtocol

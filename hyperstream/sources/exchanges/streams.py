@@ -8,8 +8,8 @@ from typing import Any
 
 from attrs import define, field
 
+from hyperstream.market.binance_books import BinanceBook as SnapshotBook
 from hyperstream.market.venue_book import APPLIED, IGNORED, BookSnapshot, BookUpdate, Broken, SyncedBook
-from hyperstream.market.venue_book import BinanceBook as SnapshotBook
 from hyperstream.market.venue_candles import BarCloser
 from hyperstream.market.venue_ticker import MergedTicker
 from hyperstream.market.venues import Channel, FeedTopic, Quote, VenueBook
