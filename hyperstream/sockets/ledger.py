@@ -67,11 +67,11 @@ class Ledger:
             self._note_silence(subscription)
             self._agenda.ask(record)
             return record
-        record.is_wanted = True
+        is_renewed, record.is_wanted = record.is_wanted, True
         record.is_tentative = record.is_tentative and is_tentative
         record.subscription = subscription
         self._note_silence(subscription)
-        if record.status is Status.UNWANTED:
+        if record.status is Status.UNWANTED and not is_renewed:
             self._agenda.drop(record)
             record.status = Status.ACTIVE
         return record

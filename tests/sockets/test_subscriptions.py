@@ -266,6 +266,19 @@ async def test_wanting_and_unwanting_before_it_is_sent_costs_nothing(
         assert keys(venue.visit, "unsub") == []
 
 
+async def test_a_renewal_that_was_asked_for_is_not_withdrawn_by_wanting_more(
+    nursery: trio.Nursery, autojump_clock: MockClock
+) -> None:
+    venue = Venue(nursery)
+    async with venue.connect(toy_router([])) as connection:
+        await connection.subscribe(Subscription("a"))
+        assert connection.renew("a", "a new snapshot is wanted")
+        connection.subscribe_nowait(Subscription("a", max_silence_seconds=60.0))
+        await settle()
+        assert keys(venue.visit, "unsub") == [["a"]]
+        assert keys(venue.visit, "sub") == [["a"], ["a"]]
+
+
 async def test_a_peer_without_acknowledgements_is_believed(
     nursery: trio.Nursery, autojump_clock: MockClock
 ) -> None:
