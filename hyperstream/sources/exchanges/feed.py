@@ -124,7 +124,7 @@ class Feed:
             try:
                 keeper = ListKeeper(self.venue, self.listing, self._rest, self._on_news, self._on_late)
                 nursery.start_soon(keeper.run, name=f"{name}: list")
-                nursery.start_soon(self._try_again, name=f"{name}: refused topics")
+                nursery.start_soon(self._try_again, name=f"{name}: ask once more")
                 if self.venue.has_snapshots:
                     nursery.start_soon(self.snapshots.run, name=f"{name}: snapshots")
                 self._judge()
@@ -217,9 +217,15 @@ class Feed:
             self.outbox.put_now(TopicRefused(topic, detail))
 
     async def _try_again(self) -> None:
-        """Ask once more for what the venue refused; what is heard meanwhile is refused no more."""
+        """Ask once more for what the venue refused; what is heard meanwhile is refused no more.
+
+        And for what goes on without the snapshot that its frames should have begun with.
+        """
         while True:
             await trio.sleep(self.venue.timing.housekeeping)
+            for stream in list(self._streams.values()):
+                if stream.goes_on_without_snapshot():
+                    self._renew_frames(stream)
             for topic in self._refusals.due(trio.current_time()):
                 keys = self._followed.get(topic)
                 if keys is None:
@@ -234,10 +240,18 @@ class Feed:
         if is_raw == stream.is_raw:
             return
         stream.is_raw = is_raw
+        is_whole = stream.is_news_only or self.venue.is_frame_whole(key)
+        stream.awaits_snapshot = is_raw and not is_whole
         for line in self.lines.carriers(stream):
             line.set_raw(key, is_raw=is_raw)
-            if is_raw and stream.received and not self.venue.is_frame_whole(key):
-                line.connection.renew(key, FRAMES_WANTED)
+        if stream.awaits_snapshot and stream.received:
+            self._renew_frames(stream)
+
+    def _renew_frames(self, stream: Stream) -> None:
+        """Ask for a stream anew; in vain if the venue's answer to the last request is still to come."""
+        stream.received_before = None
+        for line in self.lines.carriers(stream):
+            line.connection.renew(stream.key, FRAMES_WANTED)
 
     def _review(self) -> None:
         """The list is new: everything wanted may be possible now, or not any more."""

@@ -10,7 +10,7 @@ from attrs import define, field
 from hyperstream.market.venues import FeedGap
 from hyperstream.sockets import Gap
 from hyperstream.sources.exchanges.books import SEQUENCE
-from hyperstream.sources.exchanges.line import Line
+from hyperstream.sources.exchanges.line import WANTED_AGAIN, Line
 from hyperstream.sources.exchanges.outbox import Outbox
 from hyperstream.sources.exchanges.streams import BookStream, Stream
 
@@ -75,4 +75,4 @@ def _reason_of(text: str) -> tuple[str, str]:
         return SEQUENCE, text.removeprefix(_SEQUENCE)
     if text.startswith(_SILENT):
         return SILENCE, text
-    return (RENEWAL if text == FRAMES_WANTED else CONNECTION), text
+    return (RENEWAL if text in (FRAMES_WANTED, WANTED_AGAIN) else CONNECTION), text

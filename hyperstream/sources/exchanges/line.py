@@ -23,6 +23,7 @@ MAX_STANDBY = 50_000
 MAX_RENEWALS = 1_000_000  # where silence may be normal, a connection is not given up because of it
 MAX_SILENCE_SECONDS = 3600.0
 QUIET_PATIENCE = 2
+WANTED_AGAIN = "it is wanted again before the venue heard that it was not"
 _key = itemgetter(0)
 
 
@@ -70,11 +71,17 @@ class Line:
     # -- what it carries
 
     def add(self, stream: Stream) -> None:
-        """Carry a stream from now on."""
+        """Carry a stream from now on.
+
+        What the venue still sends of one that was left a moment ago goes on without a beginning: it is ended
+        after all, and asked for anew.
+        """
         self.streams[stream.key] = stream
         self.empty_since = None
         self._decoder.follow(stream.key)
         self.subscribe(stream)
+        if not stream.is_news_only:
+            self.connection.renew(stream.key, WANTED_AGAIN)
 
     def remove(self, stream: Stream) -> None:
         """Carry it no more."""
@@ -151,6 +158,8 @@ class Line:
             self._stand_by(stream, payload)
             return
         if payload.__class__ is RawPayload:
+            if payload.frame.is_snapshot:
+                stream.awaits_snapshot = False
             stream.outbox.put(payload.frame)
             payload = payload.payload
         stream.received += 1

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 from attrs import define, field
 
@@ -22,8 +22,13 @@ MAX_DEPTH = 1_000
 
 @define(eq=False)
 class Stream:
-    """What comes of one subscription, for the topics that are made of it."""
+    """What comes of one subscription, for the topics that are made of it.
 
+    ``is_news_only``: nothing a message says depends on those before it. ``awaits_snapshot``: the frames that
+    are handed on have no beginning yet; ``received_before`` were received when that was last looked at.
+    """
+
+    is_news_only: ClassVar[bool] = False
     venue: str
     key: str
     symbol: str
@@ -32,6 +37,8 @@ class Stream:
     received: int = field(default=0, init=False)
     is_over: bool = field(default=False, init=False)
     is_raw: bool = field(default=False, init=False)
+    awaits_snapshot: bool = field(default=False, init=False)
+    received_before: int | None = field(default=None, init=False)
     silences: int = field(default=0, init=False)
     refusals: int = field(default=0, init=False)
 
@@ -41,6 +48,16 @@ class Stream:
             self.outbox.extend(payload)
         else:
             self.outbox.put(payload)
+
+    def goes_on_without_snapshot(self) -> bool:
+        """Whether changes came since the last look, though the snapshot they belong to is still awaited.
+
+        Not at the first look: what comes until then may have been under way when the snapshot was asked for.
+        """
+        if not self.awaits_snapshot:
+            return False
+        before, self.received_before = self.received_before, self.received
+        return before is not None and self.received > before
 
     def interrupted(self) -> None:
         """Forget what depends on having seen everything."""
@@ -53,6 +70,7 @@ class Stream:
 class TradeStream(Stream):
     """Trades, each once: after a reconnect some venues tell the last ones again."""
 
+    is_news_only: ClassVar[bool] = True
     repeated: int = field(default=0, init=False)
     _order: deque[str] = field(factory=deque, init=False)
     _recent: set[str] = field(factory=set, init=False)

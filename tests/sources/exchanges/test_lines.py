@@ -260,3 +260,44 @@ async def test_frames_that_are_whole_begin_with_any_and_disturb_nobody(
             here.items.clear()
             await here.until(lambda: len(here.told(Ticker)) > 3, "tickers")
             assert not here.told(VenueFrame)
+
+
+async def test_no_trade_is_missed_because_somebody_wants_the_frames_too(autojump_clock: MockClock) -> None:
+    async with world("bybit") as here:
+        here.want(Channel.TRADES, "BTCUSDT")
+        await here.connected()
+        here.nursery.start_soon(here.run_market)
+        for _ in range(20):
+            await trio.sleep(1)
+            topic = here.want(Channel.TRADES, "BTCUSDT", is_raw=True)
+            await trio.sleep(1)
+            here.leave(topic, is_raw=True)
+        assert len(here.told(VenueFrame)) > 10
+        assert not here.told(FeedGap)
+
+
+async def test_frames_begin_with_a_snapshot_although_the_first_one_came_before_the_answer(
+    autojump_clock: MockClock,
+) -> None:
+    async with world("bybit") as here:
+        here.nursery.start_soon(here.run_market)
+        await here.until(lambda: here.feed.listing.is_known, "the list")
+        here.fake.trouble.delay_acks(3)
+        here.want(Channel.TICKER, "BTCUSDT")
+        await here.until(lambda: here.told(Ticker), "a ticker")
+        here.want(Channel.TICKER, "BTCUSDT", is_raw=True)
+        await here.until(lambda: any(frame.is_snapshot for frame in here.told(VenueFrame)), "a snapshot", 10)
+
+
+@pytest.mark.parametrize("channel", [Channel.TICKER, Channel.BOOK])
+async def test_a_topic_that_is_left_and_wanted_again_at_once_begins_with_a_snapshot(
+    autojump_clock: MockClock, channel: Channel
+) -> None:
+    async with world("bybit") as here:
+        here.nursery.start_soon(here.run_market)
+        topic = here.want(channel, "BTCUSDT", is_raw=True)
+        await here.until(lambda: len(here.told(VenueFrame)) > 5, "frames")
+        here.leave(topic, is_raw=True)
+        here.items.clear()
+        here.want(channel, "BTCUSDT", is_raw=True)
+        await here.until(lambda: any(frame.is_snapshot for frame in here.told(VenueFrame)), "a snapshot", 10)
