@@ -19,6 +19,7 @@ from hyperstream.servers.websocket.session import Session
 from hyperstream.servers.websocket.topics.requests import (
     RequestFault,
     TopicRequest,
+    operation_of,
     read_request,
     request_id_of,
 )
@@ -42,8 +43,7 @@ class TopicDialect:
         try:
             request = read_request(message)
         except RequestFault as fault:
-            operation = message.get("op", message.get("method", ""))
-            self._answer(operation, request_id_of(message), str(fault))
+            self._answer(operation_of(message), request_id_of(message), str(fault))
             return
         if request.operation == "ping":
             self._answer("ping", request.request_id, "pong", success=True)
@@ -53,7 +53,7 @@ class TopicDialect:
             self._unsubscribe(request)
 
     def _answer(
-        self, operation: object, request_id: str | int, text: str, *, success: bool = False, hint: str = ""
+        self, operation: str, request_id: str | int, text: str, *, success: bool = False, hint: str = ""
     ) -> None:
         answer = {
             "success": success,

@@ -47,6 +47,12 @@ def request_id_of(message: Mapping[str, Any]) -> str | int:
     return given if is_short or (type(given) is int and 0 <= given < 2**63) else ""
 
 
+def operation_of(message: Mapping[str, Any]) -> str:
+    """What a request calls itself, to be said back; empty if it is nothing that could be meant."""
+    given = message.get("op", message.get("method", ""))
+    return given if isinstance(given, str) and len(given) <= MAX_TOPIC_LETTERS else ""
+
+
 def read_request(message: Mapping[str, Any]) -> TopicRequest:
     """Read a request. Raises RequestFault."""
     request_id = request_id_of(message)
