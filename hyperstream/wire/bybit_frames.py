@@ -13,7 +13,8 @@ begins with what they amount to so far, spelled as the venue would spell a snaps
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from difflib import get_close_matches
 from typing import Any
 
 import orjson
@@ -26,6 +27,7 @@ from hyperstream.wire.bybit_fields import TO_BYBIT
 
 ORDERBOOK, TRADES, TICKERS, KLINE = "orderbook", "publicTrade", "tickers", "kline"
 KINDS = (ORDERBOOK, TRADES, TICKERS, KLINE)
+_DEPTHS = frozenset(map(str, DEPTHS))
 _INTERVALS = {spelling: interval for interval, spelling in TO_BYBIT.items()}
 
 
@@ -34,7 +36,7 @@ def feed_topic(name: str) -> FeedTopic:
     kind, _, rest = name.partition(".")
     if kind == ORDERBOOK:
         depth, _, symbol = rest.partition(".")
-        if not (depth.isascii() and depth.isdecimal() and len(depth) < 6 and int(depth) in DEPTHS):
+        if depth not in _DEPTHS:
             raise TopicError(f"there is no {ORDERBOOK}.{depth[:10]}; {_nearest_depth(depth)}")
         channel = Channel.QUOTES if depth == "1" else Channel.BOOK
         return _named(channel, symbol, "" if depth == "1" else depth)
@@ -45,9 +47,11 @@ def feed_topic(name: str) -> FeedTopic:
     if kind == KLINE:
         spelling, _, symbol = rest.partition(".")
         if spelling not in _INTERVALS:
-            raise TopicError(f"there is no {KLINE}.{spelling[:10]}; there are {', '.join(_INTERVALS)}")
+            raise TopicError(f"there is no {KLINE}.{spelling[:10]}; {_nearest_interval(spelling)}")
         return _named(Channel.BARS, symbol, _INTERVALS[spelling])
-    raise TopicError(f"there is no topic {kind[:40]!r}; there are {', '.join(KINDS)}")
+    close = get_close_matches(kind[:40], KINDS, n=1)
+    nearest = f"did you mean {close[0]!r}? " if close else ""
+    raise TopicError(f"there is no topic {kind[:40]!r}; {nearest}there are {', '.join(KINDS)}")
 
 
 def _named(channel: Channel, symbol: str, detail: str = "") -> FeedTopic:
@@ -58,10 +62,22 @@ def _named(channel: Channel, symbol: str, detail: str = "") -> FeedTopic:
 
 def _nearest_depth(text: str) -> str:
     there_are = f"there are {', '.join(map(str, DEPTHS))}"
-    if not (text.isascii() and text.isdecimal() and len(text) < 6):
-        return there_are
-    nearest = min(DEPTHS, key=lambda depth: abs(depth - int(text)))
-    return f"{there_are}, the nearest is {nearest}"
+    nearest = _nearest_number(text, DEPTHS)
+    return f"{there_are}, the nearest is {nearest}" if nearest else there_are
+
+
+def _nearest_interval(text: str) -> str:
+    there_are = f"there are {', '.join(_INTERVALS)}"
+    minutes = [int(spelling) for spelling in _INTERVALS if spelling.isdecimal()]
+    nearest = TO_BYBIT.get(text) or _nearest_number(text, minutes)
+    return f"{there_are}, the nearest is {nearest}" if nearest else there_are
+
+
+def _nearest_number(text: str, numbers: Collection[int]) -> str:
+    """The nearest of these to what is spelled; empty if that is no number."""
+    if not (text.isascii() and text.isdecimal() and len(text) < 20):
+        return ""
+    return str(min(numbers, key=lambda number: abs(number - int(text))))
 
 
 class BybitMemory:

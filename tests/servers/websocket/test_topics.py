@@ -126,6 +126,11 @@ async def test_a_topic_is_asked_for_in_either_spelling(tmp_path: Path, asked: An
             UNSERVED,
             "the nearest is 50",
         ),
+        (venues("orderbook.050.BTCUSDT"), UNSERVED + "orderbook.050.BTCUSDT", "the nearest is 50"),
+        (ours(topic="orderbook", symbol="BTCUSDT", levels=10**6), UNSERVED, "the nearest is 1000"),
+        (venues("orderbok.50.BTCUSDT"), UNSERVED, "did you mean 'orderbook'?"),
+        (venues("kline.7.BTCUSDT"), UNSERVED, "the nearest is 5"),
+        (ours(topic="orderbok"), "there is no topic 'orderbok'; did you mean 'orderbook'?", ""),
         (ours(topic="candles", symbol="BTCUSDT"), "there is no topic 'candles'; there are orderbook", ""),
         (ours(topic="orderbook"), "name a symbol", ""),
         (ours(topic="orderbook", symbol="BTCUSDT", levels="50"), "levels must be a whole number", ""),
@@ -152,6 +157,22 @@ async def test_what_is_not_served_is_an_error_and_the_socket_lives(
         assert served.upstream.wanted == [], "a request is refused as a whole"
         pong = await peer.ask({"op": "ping", "req_id": "7"})
         assert (pong["success"], pong["ret_msg"], pong["op"], pong["req_id"]) == (True, "pong", "ping", "7")
+
+
+@pytest.mark.parametrize("name", ["op", "method", "req_id", "topic", "args", "symbol", "levels"])
+async def test_a_request_as_deep_as_a_message_may_be_is_an_error_and_the_socket_lives(
+    tmp_path: Path, name: str
+) -> None:
+    rest = {"op": "subscribe", "topic": "orderbook", "args": [BOOK]}
+    if name in ("method", "symbol", "levels"):
+        del rest["op"]
+    async with serving(tmp_path) as served, client(served.port) as peer:
+        for depth in (300, 900, 3_000):
+            nested = "[" * depth + "]" * depth
+            await peer.send(orjson.dumps({**rest, name: "HERE"}).decode().replace('"HERE"', nested))
+            await peer.receive()
+            pong = await peer.ask({"op": "ping"})
+            assert pong["ret_msg"] == "pong"
 
 
 async def test_the_first_subscriber_opens_a_topic_upstream_and_the_last_one_closes_it(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ it: ``{"op":"subscribe","args":["orderbook.50.BTCUSDT"],"req_id":"1"}``. ``ticke
 from __future__ import annotations
 
 from collections.abc import Mapping
+from difflib import get_close_matches
 from typing import Any
 
 from attrs import frozen
@@ -85,7 +86,9 @@ def _named(message: Mapping[str, Any]) -> str:
         return topic
     kind = _KINDS.get(topic)
     if kind is None:
-        raise RequestFault(f"there is no topic {topic!r}; there are {', '.join(_KINDS)}")
+        close = get_close_matches(topic, _KINDS, n=1)
+        nearest = f"did you mean {close[0]!r}? " if close else ""
+        raise RequestFault(f"there is no topic {topic!r}; {nearest}there are {', '.join(_KINDS)}")
     if "symbol" not in message:
         raise RequestFault("name a symbol, as in BTCUSDT")
     symbol = _short(message["symbol"])
