@@ -54,6 +54,7 @@ class FrameTopic:
     stamp: BlockStamp = field(factory=lambda: BlockStamp(0, 0, 0, 0, 0))
     snapshot_lag: int = 0
     is_broken: bool = False
+    has_begun: bool = False
 
     def topic(self, wire_format: WireFormat) -> Topic:
         """The hub's topic in a format."""
@@ -73,7 +74,7 @@ class FrameTopic:
                 self.is_broken = True
                 self.tell_gap(GAP_RESYNC, "an update is missing; a snapshot follows")
             return verdict
-        self.is_broken = False
+        self.is_broken, self.has_begun = False, True
         time_ns = frame.receive_time_ns
         self.stamp = BlockStamp(0, 0, 0, time_ns, time_ns)
         for topic in self.topics.values():
@@ -85,7 +86,9 @@ class FrameTopic:
         return FrameUpdate(topic.name, topic.epoch, sequence, self.stamp, self.is_broken, data)
 
     def tell_gap(self, reason: str, detail: str) -> None:
-        """Frames are missing."""
+        """Frames are missing; none that anybody needed before the first snapshot, where that comes first."""
+        if self.memory.has_snapshots and not self.has_begun:
+            return
         for topic in self.topics.values():
             topic.tell_gap(GapNote(topic.name, topic.epoch, 0, 0, 0, reason, detail))
 

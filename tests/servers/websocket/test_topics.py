@@ -287,6 +287,20 @@ async def test_what_the_feed_missed_is_told(tmp_path: Path) -> None:
         assert [message["data"][0]["i"] for message in await plain.so_far(served)] == ["1", "2"]
 
 
+async def test_what_was_missed_before_the_first_snapshot_of_a_book_is_no_gap(tmp_path: Path) -> None:
+    """The feed renews a stream whose frames somebody wants: a gap for others, the beginning for this one."""
+    async with serving(tmp_path) as served, client(served.port) as peer:
+        await peer.ask(ours(topic=BOOK))
+        gap = FeedGap(BYBIT, (feed_topic(BOOK),), 1, "renewal", "its frames are wanted")
+        served.board.on_news(gap)
+        market = Market(served)
+        market.snapshot()
+        assert [message["type"] for message in await peer.so_far(served)] == ["snapshot"]
+        served.board.on_news(gap)
+        market.snapshot()
+        assert [message["type"] for message in await peer.so_far(served)] == ["gap", "snapshot"]
+
+
 async def test_a_topic_that_the_venue_refuses_is_told_and_dropped(tmp_path: Path) -> None:
     async with serving(tmp_path) as served, client(served.port) as peer:
         await peer.ask(venues(BOOK, TRADES))
