@@ -60,7 +60,10 @@ class FrameTopic:
         """The hub's topic in a format."""
         found = self.topics.get(wire_format)
         if found is None:
-            found = self.topics[wire_format] = Topic(self.heading, wire_format, self.hub.next_epoch())
+            epoch = self.hub.next_epoch()
+            found = self.topics[wire_format] = Topic(
+                self.heading, wire_format, epoch, begins_with_update=True
+            )
             if self.memory.has_snapshots:
                 found.snapshots = FrameSnapshots(self, found)
         return found

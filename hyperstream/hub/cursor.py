@@ -114,6 +114,8 @@ class Cursor:
             self.subscription.hold(len(entry[0]))
         elif not entry[1]:
             self.preface += (entry[0],)
+        elif self.topic.begins_with_update:
+            self.subscription.hub.mark(self.subscription)
 
     def rejoin(self, gap: Entry) -> None:
         """The topic began a new epoch: tell it, then begin with a snapshot again."""

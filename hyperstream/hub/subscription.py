@@ -310,7 +310,8 @@ class Subscription(ABC):
             if cursor.not_before > self._taken_number():
                 continue
             if cursor.stage is Stage.WAITING and not cursor.begin(frames):
-                self.hub.mark(self)  # no snapshot can be made now: try again when a block has ended
+                if not cursor.topic.begins_with_update:
+                    self.hub.mark(self)  # no snapshot can be made now: try again when a block has ended
                 continue
             size += cursor.send(frames, PIECE_BYTES - size)
             if cursor.stage is Stage.LIVE:

@@ -93,7 +93,8 @@ class Topic:
 
     ``snapshots`` is None for topics that have no snapshots, such as trades. ``last_used_ns`` is
     when it last had a subscriber, for retiring it later. No other topic ever has its ``number``. With
-    ``is_resumable`` False nothing is kept for those who come back: they begin with a snapshot.
+    ``is_resumable`` False nothing is kept for those who come back: they begin with a snapshot. With
+    ``begins_with_update`` a snapshot that cannot be made now can be made after an update, and not before.
 
     Its followers are of two kinds: the ``prompt`` keep up and are handed an update the moment it is
     published; the ``late`` are behind, and come once every prompt one has been written to (``Hub.flush``).
@@ -107,6 +108,7 @@ class Topic:
     last_used_ns: int = 0
     published: int = 0
     is_resumable: bool = field(default=True, kw_only=True)
+    begins_with_update: bool = field(default=False, kw_only=True)
     number: int = field(init=False, factory=lambda: next(_numbers))
     log: Log = field(init=False)
     prompt: dict[Cursor, Subscription] = field(factory=dict)

@@ -301,6 +301,20 @@ async def test_what_was_missed_before_the_first_snapshot_of_a_book_is_no_gap(tmp
         assert [message["type"] for message in await peer.so_far(served)] == ["gap", "snapshot"]
 
 
+async def test_who_waits_for_a_first_frame_is_woken_by_nobody_elses(tmp_path: Path) -> None:
+    async with serving(tmp_path) as served, client(served.port) as waiting, client(served.port) as busy:
+        await waiting.ask(venues(BOOK))
+        await busy.ask(venues(TRADES))
+        market = Market(served)
+        market.trade(1)
+        await wait_until(lambda: not any(session.is_sending for session in served.server.sessions))
+        market.trade(2)
+        assert not any(session.is_sending for session in served.server.sessions)
+        market.move(1)
+        told = market.snapshot()
+        assert await waiting.receive() == orjson.loads(told)
+
+
 async def test_a_topic_that_the_venue_refuses_is_told_and_dropped(tmp_path: Path) -> None:
     async with serving(tmp_path) as served, client(served.port) as peer:
         await peer.ask(venues(BOOK, TRADES))
