@@ -166,7 +166,7 @@ class FrameBoard:
             found = self.topics[name] = self._made(name)
             found.followers[on_refused] += 1
             topic = found.topic(wire_format)
-            log.info("a topic is followed", topic=name)
+            log.debug("a topic is followed", topic=name)
             self.upstream.want_frames(found.feed)
             return topic
         found.followers[on_refused] += 1
@@ -187,7 +187,7 @@ class FrameBoard:
         found.topics = {key: topic for key, topic in found.topics.items() if topic.is_followed}
         if not found.followers:
             del self.topics[name]
-            log.info("a topic is followed no more", topic=name)
+            log.debug("a topic is followed no more", topic=name)
             self.upstream.release_frames(found.feed)
 
 
