@@ -62,7 +62,7 @@ class FrameTopic:
         if found is None:
             epoch = self.hub.next_epoch()
             found = self.topics[wire_format] = Topic(
-                self.heading, wire_format, epoch, begins_with_update=True
+                self.heading, wire_format, epoch, is_resumable=False, begins_with_update=True
             )
             if self.memory.has_snapshots:
                 found.snapshots = FrameSnapshots(self, found)

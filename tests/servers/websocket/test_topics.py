@@ -315,6 +315,19 @@ async def test_who_waits_for_a_first_frame_is_woken_by_nobody_elses(tmp_path: Pa
         assert await waiting.receive() == orjson.loads(told)
 
 
+async def test_no_frames_are_kept_for_those_who_come_back(tmp_path: Path) -> None:
+    """They begin with a snapshot: there is nothing to resume from in the venue's frames."""
+    async with serving(tmp_path) as served, client(served.port) as peer:
+        await peer.ask(ours(topic=BOOK))
+        market = Market(served)
+        market.snapshot()
+        await peer.receive()
+        market.move(50)
+        (topic,) = served.board.topics[BOOK].topics.values()
+        assert topic.find(topic.sequence) is not None
+        assert topic.find(topic.sequence - 20) is None
+
+
 async def test_a_topic_that_the_venue_refuses_is_told_and_dropped(tmp_path: Path) -> None:
     async with serving(tmp_path) as served, client(served.port) as peer:
         await peer.ask(venues(BOOK, TRADES))
