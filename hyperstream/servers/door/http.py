@@ -40,6 +40,7 @@ class HttpRequest:
     target: str
     headers: dict[str, str]
     body: bytes
+    version: str = "1.1"
 
     @property
     def path(self) -> str:
@@ -148,4 +149,7 @@ def _request(head: h11.Request, body: bytes) -> HttpRequest:
     for raw_name, raw_value in head.headers:
         name, value = raw_name.decode("latin-1"), raw_value.decode("latin-1")
         headers[name] = f"{headers[name]}, {value}" if name in headers else value
-    return HttpRequest(head.method.decode("latin-1"), head.target.decode("latin-1"), headers, body)
+    method, target, version = (
+        part.decode("latin-1") for part in (head.method, head.target, head.http_version)
+    )
+    return HttpRequest(method, target, headers, body, version)

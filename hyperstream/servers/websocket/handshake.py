@@ -104,6 +104,13 @@ class Visitors:
     def upgrade(self, request: HttpRequest) -> Upgrade:
         """The answer to a handshake. Raises HttpRefusal if it is none."""
         headers = request.headers
+        if request.method != "GET":
+            text = f"a WebSocket is opened with GET, not {request.method[:20]}"
+            allow = (("allow", "GET"),)
+            raise HttpRefusal(HTTPStatus.METHOD_NOT_ALLOWED, text, "handshakes without GET", allow)
+        if request.version < "1.1":
+            text = f"a WebSocket is opened with HTTP/1.1, not {request.version}"
+            raise HttpRefusal(HTTPStatus.HTTP_VERSION_NOT_SUPPORTED, text, "handshakes of an older HTTP")
         if headers.get("sec-websocket-version") != _VERSION:
             text = f"only version {_VERSION} of the WebSocket protocol is spoken here"
             version = (("sec-websocket-version", _VERSION),)

@@ -59,6 +59,8 @@ async def test_what_was_sent_with_the_handshake_is_read(tmp_path: Path) -> None:
         ({"target": "/other"}, 404, "/ws and /info"),
         ({"host": None}, 400, "not HTTP"),
         ({"method": "PUT", "target": "/info"}, 405, "POST it"),
+        ({"method": "POST"}, 405, "opened with GET"),
+        ({"method": "POST", "body": b"{}"}, 405, "opened with GET"),
     ],
 )
 async def test_what_is_no_handshake_is_refused_with_a_reason(
@@ -70,6 +72,13 @@ async def test_what_is_no_handshake_is_refused_with_a_reason(
         assert (told, words in body.decode()) == (status, True), body
         if status == 426 and "only" in words:
             assert headers["sec-websocket-version"] == "13"
+
+
+async def test_a_handshake_of_an_older_http_is_refused(tmp_path: Path) -> None:
+    async with serving(tmp_path) as served, raw_peer(served.port) as peer:
+        await peer.send(request().replace(b"HTTP/1.1", b"HTTP/1.0"))
+        status, _, body = await peer.answer()
+        assert (status, body) == (505, b"a WebSocket is opened with HTTP/1.1, not 1.0\n")
 
 
 @pytest.mark.parametrize(
