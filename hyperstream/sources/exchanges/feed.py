@@ -51,6 +51,7 @@ if TYPE_CHECKING:
 log = structlog.get_logger("hyperstream.sources.exchanges")
 
 OFF, CONNECTING, CONNECTED, DOWN = "off", "connecting", "connected", "down"
+REVIEWED_AT_ONCE = 8
 _DEADLY = "the connection was lost"
 
 
@@ -80,6 +81,7 @@ class Feed:
     _streams: dict[str, Stream] = field(factory=dict, init=False)
     lines: Lines = field(init=False)
     _is_running: bool = field(default=False, init=False)
+    _is_review_due: trio.Event = field(factory=trio.Event, init=False)
     _can_guess: bool = field(default=False, init=False)
 
     def __attrs_post_init__(self) -> None:
@@ -124,11 +126,12 @@ class Feed:
             try:
                 keeper = ListKeeper(self.venue, self.listing, self._rest, self._on_news, self._on_late)
                 nursery.start_soon(keeper.run, name=f"{name}: list")
+                nursery.start_soon(self._review, name=f"{name}: review what is wanted")
                 nursery.start_soon(self._try_again, name=f"{name}: ask once more")
                 if self.venue.has_snapshots:
                     nursery.start_soon(self.snapshots.run, name=f"{name}: snapshots")
                 self._judge()
-                self._review()
+                self._is_review_due.set()
                 await trio.sleep_forever()
             finally:
                 self._is_running = False
@@ -253,16 +256,30 @@ class Feed:
         for line in self.lines.carriers(stream):
             line.connection.renew(stream.key, FRAMES_WANTED)
 
-    def _review(self) -> None:
-        """The list is new: everything wanted may be possible now, or not any more."""
-        for topic in dict.fromkeys([*self.venue.always, *(topic for topic, _ in self._wanted)]):
-            problem = self.venue.problem(topic, self.listing) if self.listing.is_known else ""
-            if topic not in self._followed and not problem:
-                self._refusals.forget(topic)
-                self._consider(topic)
-            elif problem and not self._refusals.is_refused(topic):
-                self._refuse(topic, problem)
-        self.outbox.wake()
+    async def _review(self) -> None:
+        """Whenever the list is new: everything wanted may be possible now, or not any more.
+
+        A few at a time: what is not listed is compared with all that is, and thousands may want what is not.
+        """
+        while True:
+            await self._is_review_due.wait()
+            self._is_review_due = trio.Event()
+            wanted = dict.fromkeys([*self.venue.always, *(topic for topic, _ in self._wanted)])
+            for number, topic in enumerate(wanted):
+                if self._is_wanted(topic):
+                    self._review_one(topic)
+                if number % REVIEWED_AT_ONCE == REVIEWED_AT_ONCE - 1:
+                    await trio.lowlevel.checkpoint()
+            self.outbox.wake()
+            self._judge()
+
+    def _review_one(self, topic: FeedTopic) -> None:
+        problem = self.venue.problem(topic, self.listing) if self.listing.is_known else ""
+        if topic not in self._followed and not problem:
+            self._refusals.forget(topic)
+            self._consider(topic)
+        elif problem and not self._refusals.is_refused(topic):
+            self._refuse(topic, problem)
 
     def _judge(self) -> None:
         """Tell the feed's state if it has changed: the worst of its lines'."""
@@ -313,16 +330,14 @@ class Feed:
 
     def _on_news(self) -> None:
         self.outbox.put_now(VenueListed(self.venue.name, tuple(self.listing.instruments.values())))
-        self._review()
-        self._judge()
+        self._is_review_due.set()
 
     def _on_late(self) -> None:
         """Without a list for long, ask for symbols all the same where that harms nobody."""
         if self.venue.is_harmless_to_guess:
             log.warning("symbols are asked for unchecked: there is no list yet", venue=self.venue.name)
             self._can_guess = True
-            self._review()
-            self._judge()
+            self._is_review_due.set()
 
     # -- figures
 

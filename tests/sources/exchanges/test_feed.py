@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 
 import pytest
 import trio
@@ -24,6 +25,7 @@ from hyperstream.market.venues import (
     VenueMids,
     VenueTrade,
 )
+from hyperstream.sources.exchanges.feed import REVIEWED_AT_ONCE
 from hyperstream.sources.exchanges.timing import FeedTiming
 from hyperstream.testing.exchanges import Garbage, How
 from tests.sources.exchanges.world import World, world
@@ -160,6 +162,17 @@ async def test_the_last_to_leave_ends_the_subscription_and_later_the_connection(
         assert not here.told(FeedGap), "nobody missed anything"
         here.want(Channel.TRADES, "BTCUSDT")
         await here.connected()
+
+
+async def test_a_crowd_of_wrong_symbols_is_refused_a_few_at_a_time(autojump_clock: MockClock) -> None:
+    async with world("bybit") as here:
+        for number in range(400):
+            here.want(Channel.TICKER, f"B{number}USDT")
+        refused = [0]
+        while refused[-1] < 400:
+            await trio.lowlevel.checkpoint()
+            refused.append(here.feed.refused_count)
+        assert max(after - before for before, after in pairwise(refused)) <= 2 * REVIEWED_AT_ONCE
 
 
 @pytest.mark.parametrize("venue", VENUES)
