@@ -26,7 +26,7 @@ from hyperstream.figures.statistics import DaemonStatistics
 from hyperstream.figures.status import describe_subscriber, plain, slowest, topics_followed_most
 from hyperstream.hub.hub import Hub
 from hyperstream.lifecycle import Lifecycle
-from hyperstream.sources.exchanges.feed import CONNECTED, OFF
+from hyperstream.sources.exchanges.state import CONNECTED, OFF
 
 __all__ = ["DaemonFigures", "DaemonStatistics"]
 

@@ -29,9 +29,10 @@ from hyperstream.market.venues import (
     TopicRefused,
     VenueListed,
 )
-from hyperstream.sockets import Gap, State
+from hyperstream.sockets import Gap
 from hyperstream.sources.exchanges.books import BookKeeper
-from hyperstream.sources.exchanges.gaps import FRAMES_WANTED, GapTeller
+from hyperstream.sources.exchanges.frames import FrameKeeper
+from hyperstream.sources.exchanges.gaps import GapTeller
 from hyperstream.sources.exchanges.line import Line
 from hyperstream.sources.exchanges.lines import Lines
 from hyperstream.sources.exchanges.list_keeper import ListKeeper
@@ -41,6 +42,7 @@ from hyperstream.sources.exchanges.outbox import Outbox
 from hyperstream.sources.exchanges.refusals import Refusals
 from hyperstream.sources.exchanges.rest import RestClient
 from hyperstream.sources.exchanges.snapshots import SnapshotQueue
+from hyperstream.sources.exchanges.state import CONNECTING, DOWN, OFF, state_of
 from hyperstream.sources.exchanges.statistics import FeedStatistics, feed_statistics
 from hyperstream.sources.exchanges.streams import BookStream, Stream
 from hyperstream.sources.exchanges.venue import Venue
@@ -50,7 +52,6 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger("hyperstream.sources.exchanges")
 
-OFF, CONNECTING, CONNECTED, DOWN = "off", "connecting", "connected", "down"
 REVIEWED_AT_ONCE = 8
 _DEADLY = "the connection was lost"
 
@@ -74,6 +75,7 @@ class Feed:
     _rest: RestClient = field(init=False)
     _gaps: GapTeller = field(init=False)
     _books: BookKeeper = field(init=False)
+    _frames: FrameKeeper = field(init=False)
     _maker: StreamMaker = field(init=False)
     _wanted: dict[tuple[FeedTopic, bool], None] = field(factory=dict, init=False)
     _followed: dict[FeedTopic, tuple[str, ...]] = field(factory=dict, init=False)
@@ -113,6 +115,7 @@ class Feed:
             venue.name, self.outbox, self.now_ns, lambda stream: self._books.expect(stream)
         )
         self._books = BookKeeper(venue, self.lines, self.snapshots, self._gaps.broken)
+        self._frames = FrameKeeper(venue, self.lines)
         self._maker = StreamMaker(venue, self.outbox, self._books.broken, self._books.waiting)
 
     async def run(self) -> None:
@@ -162,7 +165,7 @@ class Feed:
         if topic not in self._followed:
             self._follow(topic)
         for key in self._followed.get(topic, ()):
-            self._set_raw(key)
+            self._hand_frames(self._streams[key])
 
     def _follow(self, topic: FeedTopic) -> None:
         standing = self._refusals.standing(topic, trio.current_time())
@@ -200,9 +203,13 @@ class Feed:
             stream.topics.pop(topic, None)
             if stream.topics:
                 stream.topics_changed()
-                self._set_raw(key)
+                self._hand_frames(stream)
             else:
                 self._drop(stream)
+
+    def _hand_frames(self, stream: Stream) -> None:
+        is_raw = any((topic, True) in self._wanted for topic in stream.topics)
+        self._frames.set_raw(stream, is_raw=is_raw)
 
     def _drop(self, stream: Stream) -> None:
         del self._streams[stream.key]
@@ -226,35 +233,13 @@ class Feed:
         """
         while True:
             await trio.sleep(self.venue.timing.housekeeping)
-            for stream in list(self._streams.values()):
-                if stream.goes_on_without_snapshot():
-                    self._renew_frames(stream)
+            self._frames.look(self._streams.values())
             for topic in self._refusals.due(trio.current_time()):
                 keys = self._followed.get(topic)
                 if keys is None:
                     self._consider(topic)
                 elif all(self._streams[key].received for key in keys):
                     self._refusals.forget(topic)
-
-    def _set_raw(self, key: str) -> None:
-        """Hand on a stream's frames too while somebody wants them, beginning with a whole one."""
-        stream = self._streams[key]
-        is_raw = any((topic, True) in self._wanted for topic in stream.topics)
-        if is_raw == stream.is_raw:
-            return
-        stream.is_raw = is_raw
-        is_whole = stream.is_news_only or self.venue.is_frame_whole(key)
-        stream.awaits_snapshot = is_raw and not is_whole
-        for line in self.lines.carriers(stream):
-            line.set_raw(key, is_raw=is_raw)
-        if stream.awaits_snapshot and stream.received:
-            self._renew_frames(stream)
-
-    def _renew_frames(self, stream: Stream) -> None:
-        """Ask for a stream anew; in vain if the venue's answer to the last request is still to come."""
-        stream.received_before = None
-        for line in self.lines.carriers(stream):
-            line.connection.renew(stream.key, FRAMES_WANTED)
 
     async def _review(self) -> None:
         """Whenever the list is new: everything wanted may be possible now, or not any more.
@@ -284,21 +269,14 @@ class Feed:
     def _judge(self) -> None:
         """Tell the feed's state if it has changed: the worst of its lines'."""
         lines = self.lines.in_use
-        states = {line.state for line in lines}
         if not self._is_running:
             state, detail = OFF, "stopped"
         elif not lines and (self._wanted or self.venue.always) and not self.listing.is_known:
             state, detail = CONNECTING, "waiting for the list of symbols"
-        elif not lines:
-            state, detail = OFF, "nothing is wanted"
-        elif states == {State.CONNECTED}:
-            state, detail = CONNECTED, ""
-        elif State.RECONNECTING in states:
-            state, detail = DOWN, next(line.reason for line in lines if line.state is State.RECONNECTING)
-        elif self.state == DOWN:
-            return  # another attempt is no news
         else:
-            state, detail = CONNECTING, ""
+            state, detail = state_of(lines)
+            if (state, self.state) == (CONNECTING, DOWN):
+                return  # another attempt is no news
         if (state, detail) != (self.state, self.detail):
             self.state, self.detail = state, detail
             self.outbox.put_now(FeedStatus(self.venue.name, state, detail, self.now_ns()))

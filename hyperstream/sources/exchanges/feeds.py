@@ -23,9 +23,10 @@ from hyperstream.market.venues import (
 from hyperstream.sources.exchanges.binance import Binance
 from hyperstream.sources.exchanges.binance_futures import BinanceFutures
 from hyperstream.sources.exchanges.bybit import Bybit
-from hyperstream.sources.exchanges.feed import OFF, Feed
+from hyperstream.sources.exchanges.feed import Feed
 from hyperstream.sources.exchanges.hyperliquid import Hyperliquid
 from hyperstream.sources.exchanges.outbox import Outbox
+from hyperstream.sources.exchanges.state import OFF
 from hyperstream.sources.exchanges.statistics import FeedStatistics
 from hyperstream.sources.exchanges.timing import FeedTiming
 

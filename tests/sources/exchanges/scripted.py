@@ -17,8 +17,9 @@ from wsproto.events import AcceptConnection, CloseConnection, Ping, Request, Tex
 
 from hyperstream.market.venues import FeedItem, FeedTopic
 from hyperstream.sockets import Endpoint
-from hyperstream.sources.exchanges.feed import CONNECTED, Feed
+from hyperstream.sources.exchanges.feed import Feed
 from hyperstream.sources.exchanges.outbox import Outbox
+from hyperstream.sources.exchanges.state import CONNECTED
 from hyperstream.sources.exchanges.timing import FeedTiming
 from tests.sources.exchanges.world import VENUES, make_venue
 

@@ -27,9 +27,10 @@ from hyperstream.sockets import Endpoint
 from hyperstream.sources.exchanges.binance import Binance
 from hyperstream.sources.exchanges.binance_futures import BinanceFutures
 from hyperstream.sources.exchanges.bybit import Bybit
-from hyperstream.sources.exchanges.feed import CONNECTED, Feed
+from hyperstream.sources.exchanges.feed import Feed
 from hyperstream.sources.exchanges.hyperliquid import Hyperliquid
 from hyperstream.sources.exchanges.outbox import Outbox
+from hyperstream.sources.exchanges.state import CONNECTED
 from hyperstream.sources.exchanges.timing import FeedTiming
 from hyperstream.sources.exchanges.venue import Venue
 from hyperstream.testing.exchanges import Activity, FakeBinance, FakeBybit, FakeHyperliquid
