@@ -2,62 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any
 
-from attrs import define, field, frozen
-from google.protobuf.message_factory import GetMessageClass
-from grpclib.const import Cardinality, Handler, Status
+from attrs import define
+from grpclib.const import Status
 from grpclib.exceptions import GRPCError
 from grpclib.server import Stream
 
-from hyperstream.hub.directory import MarketDirectory, PublishedMarket
-from hyperstream.hub.hub import Hub
-from hyperstream.hub.subscription import Contract, OutboxLimits
-from hyperstream.hub.topic import Topic
+from hyperstream.hub.directory import PublishedMarket
+from hyperstream.hub.subscription import Contract
 from hyperstream.servers.grpc.listing import describe_market
-from hyperstream.servers.grpc.message_stream import charge_markets
+from hyperstream.servers.grpc.market_service import QUEUED, Following, MarketService
 from hyperstream.servers.grpc.requests import (
-    Chosen,
     book_variant,
     choose_contract,
     choose_markets,
     choose_one,
     heartbeat_seconds,
     require_ready,
-    resume_points,
 )
-from hyperstream.servers.grpc.subscriber import Subscriber, name_of
-from hyperstream.v1 import common_pb2, orderbook_pb2
-from hyperstream.wire.protobuf.formats import BBO, ORDERBOOK, ORDERS, TRADES, ProtobufFormat
+from hyperstream.v1 import orderbook_pb2
+from hyperstream.wire.protobuf.formats import BBO, ORDERBOOK, ORDERS, TRADES
 
-QUEUED = frozenset({Contract.LOSSLESS, Contract.RESYNC})
 ANY = frozenset(Contract)
-_PREFIX = "/hyperstream.v1.OrderbookService/"
-
-
-@frozen
-class _Following:
-    """What a streaming request comes down to."""
-
-    chosen: Chosen
-    wire_format: ProtobufFormat
-    contract: Contract
-    heartbeat_seconds: int
-    resume: Iterable[common_pb2.ResumePoint]
-    topic_of: Callable[[PublishedMarket], Topic]
 
 
 @define(eq=False)
-class OrderbookService:
-    """Serves the markets of a directory. ``is_draining`` refuses new streams."""
+class OrderbookService(MarketService):
+    """Books, best prices, trades and orders."""
 
-    directory: MarketDirectory
-    hub: Hub
-    limits: OutboxLimits
-    now_ns: Callable[[], int]
-    is_draining: bool = False
-    subscribers: dict[Subscriber, None] = field(factory=dict)
+    descriptor = orderbook_pb2.DESCRIPTOR.services_by_name["OrderbookService"]
 
     async def GetMarkets(self, stream: Stream[Any, Any]) -> None:  # noqa: N802 - named by the proto
         """The markets named, or all."""
@@ -92,7 +67,7 @@ class OrderbookService:
         default = Contract.CONFLATE if only_snapshots else Contract.RESYNC
         await self._follow(
             stream,
-            _Following(
+            Following(
                 choose_markets(request, self.directory),
                 ORDERBOOK,
                 choose_contract(request.delivery, default, ANY if only_snapshots else QUEUED),
@@ -107,7 +82,7 @@ class OrderbookService:
         request = await self._request(stream)
         await self._follow(
             stream,
-            _Following(
+            Following(
                 choose_markets(request, self.directory),
                 BBO,
                 choose_contract(request.delivery, Contract.CONFLATE, ANY),
@@ -122,7 +97,7 @@ class OrderbookService:
         request = await self._request(stream)
         await self._follow(
             stream,
-            _Following(
+            Following(
                 choose_markets(request, self.directory),
                 TRADES,
                 choose_contract(request.delivery, Contract.LOSSLESS, QUEUED),
@@ -137,7 +112,7 @@ class OrderbookService:
         request = await self._request(stream)
         await self._follow(
             stream,
-            _Following(
+            Following(
                 choose_markets(request, self.directory),
                 ORDERS,
                 choose_contract(request.delivery, Contract.LOSSLESS, QUEUED),
@@ -146,56 +121,3 @@ class OrderbookService:
                 lambda market: market.orders_stream(),
             ),
         )
-
-    async def _request(self, stream: Stream[Any, Any]) -> Any:
-        """The call's request; new calls are refused while draining."""
-        if self.is_draining:
-            raise GRPCError(Status.UNAVAILABLE, "hyperstream is shutting down; connect again in a moment")
-        request = await stream.recv_message()
-        if request is None:
-            raise GRPCError(Status.INVALID_ARGUMENT, "the call ended before its request came")
-        return request
-
-    async def _follow(self, stream: Stream[Any, Any], following: _Following) -> None:
-        """Subscribe to the topics and send until the end."""
-        charge_markets(stream, len(following.chosen.markets))
-        wire_format = following.wire_format
-        subscriber = Subscriber(
-            stream,
-            heartbeat=lambda: wire_format.heartbeat(self.now_ns(), self.directory.height),
-            heartbeat_seconds=following.heartbeat_seconds,
-        )
-        subscription = self.hub.subscribe(following.contract, wire_format, subscriber.wake, self.limits)
-        subscription.who = name_of(stream)
-        subscriber.follow(subscription)
-        resume = resume_points(following.resume)
-
-        def attach(market: PublishedMarket) -> None:
-            subscription.attach(following.topic_of(market), resume.get(market.name.symbol))
-
-        for market in following.chosen.markets:
-            attach(market)
-        if following.chosen.is_every:
-            self.directory.follow_new_markets(attach)
-        subscription.flush()
-        self.subscribers[subscriber] = None
-        try:
-            await subscriber.run()
-        finally:
-            del self.subscribers[subscriber]
-            self.directory.unfollow_new_markets(attach)
-            subscription.finish()
-
-    def __mapping__(self) -> dict[str, Handler]:
-        """The calls by path, as grpclib wants them; names and types come from the descriptor."""
-        service = orderbook_pb2.DESCRIPTOR.services_by_name["OrderbookService"]
-        handlers = {}
-        for method in service.methods:
-            cardinality = Cardinality.UNARY_STREAM if method.server_streaming else Cardinality.UNARY_UNARY
-            handlers[_PREFIX + method.name] = Handler(
-                getattr(self, method.name),
-                cardinality,
-                GetMessageClass(method.input_type),
-                GetMessageClass(method.output_type),
-            )
-        return handlers
