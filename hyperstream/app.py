@@ -8,7 +8,7 @@ supervise                 one force scope: drain, then force (lifecycle.py)
    ├─ engine              items → books → hub
    ├─ feeds               exchanges, a task each                              → feed items
    ├─ prices              feed items → prices, bars, indicators → hub         → demands
-   ├─ clock               late statuses, unused topics, repairs; batches of prices
+   ├─ clock               late statuses, unused topics, repairs; batches of prices, mark prices
    ├─ grpc                the only asyncio loop of the process
    ├─ websocket           the gateway, for programs written for a venue's socket
    ├─ http                health, metrics, status; ends last
@@ -32,6 +32,7 @@ from hyperstream.config import Settings
 from hyperstream.engine.candles import CandleKeeper
 from hyperstream.engine.collector import relax_collector
 from hyperstream.engine.engine import Engine
+from hyperstream.engine.marks.keeper import MarkKeeper
 from hyperstream.engine.prices.engine import PriceEngine
 from hyperstream.engine.topics import MarketFormats
 from hyperstream.engine.venue_topics import FrameBoards
@@ -59,6 +60,7 @@ from hyperstream.sources.node.source import NodeSource
 from hyperstream.watchdog import Progress, Watchdog
 from hyperstream.wire.node_blocks import NodeItem, RepairRequest
 from hyperstream.wire.protobuf.formats import BBO, ORDERBOOK, ORDERS, TRADES
+from hyperstream.wire.protobuf.marks import MARK_PRICES
 from hyperstream.wire.protobuf.prices import PRICES
 
 log = structlog.get_logger("hyperstream.app")
@@ -89,6 +91,7 @@ class Daemon:
     hub: Hub = field(init=False)
     engine: Engine = field(init=False)
     prices: PriceEngine = field(init=False)
+    marks: MarkKeeper = field(init=False)
     _steps: SlowStepLog = field(factory=SlowStepLog)
     _grpc: GrpcServer = field(init=False)
     _websocket: WebSocketServer | None = None
@@ -137,6 +140,7 @@ class Daemon:
             self.engine if node.enabled else None,
             standing_markets(settings),
         )
+        self.marks = MarkKeeper(self.hub, MARK_PRICES, time.time_ns, self.engine, self.prices.newest)
         self._grpc = GrpcServer(
             settings.grpc,
             self.engine,
@@ -145,6 +149,7 @@ class Daemon:
             self.prices,
             settings.prices.max_series_per_stream,
             self.sockets.get("grpc"),
+            self.marks,
         )
         if settings.websocket.enabled:
             if settings.websocket.candle_minutes:
@@ -240,6 +245,7 @@ class Daemon:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(self.engine.tick, name="engine tick")
                 nursery.start_soon(self.prices.tick, name="prices tick")
+                nursery.start_soon(self.marks.tick, name="marks tick")
                 if self._websocket is not None:
                     nursery.start_soon(self._websocket.content.run, name="websocket tick")
                 if self.settings.node.enabled:
@@ -305,6 +311,7 @@ class Daemon:
             node=self._node.statistics(),
             feeds=self._feeds.statistics(),
             prices=self.prices.statistics(),
+            marks=self.marks.statistics(),
             steps=self._steps.statistics(),
         )
 

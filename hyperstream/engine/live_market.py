@@ -35,6 +35,7 @@ from hyperstream.wire.node_blocks import Instrument
 
 if TYPE_CHECKING:
     from hyperstream.engine.candles import MarketCandles
+    from hyperstream.engine.marks.mark import MarketMark
 
 LINGER_NS = 30_000_000_000
 
@@ -65,6 +66,7 @@ class LiveMarket:
     orders: dict[WireFormat, OrdersTopic] = field(factory=dict)
     listener: MarketListener | None = None
     candles: MarketCandles | None = None
+    mark: MarketMark | None = None
     _aggregated: dict[Aggregation, tuple[AggregatedSide, AggregatedSide]] = field(factory=dict)
     _followed_up: set[Aggregation] = field(factory=set)
     _published: set[LevelTopic] = field(factory=set)
@@ -90,6 +92,11 @@ class LiveMarket:
         if instrument.market_id != self.name.market_id:
             self.name.market_id = instrument.market_id
             self.name.protobuf_bytes = None
+
+    @property
+    def mark_price(self) -> str:
+        """The newest mark price, empty unless somebody follows it and there is one."""
+        return self.mark.price if self.mark is not None else ""
 
     def holds(self, order: Order) -> bool:
         """Whether the order's level is one of this market's book."""
@@ -158,6 +165,8 @@ class LiveMarket:
             self.listener.traded(trades, stamp)
         if self.candles is not None:
             self.candles.add(stamp, trades)
+        if self.mark is not None:
+            self.mark.traded(stamp, trades)
 
     def publish_orders(
         self,
@@ -234,7 +243,7 @@ class LiveMarket:
     @property
     def has_tapes(self) -> bool:
         """Whether anybody wants the trades."""
-        return bool(self.tapes or self.listener or self.candles)
+        return bool(self.tapes or self.listener or self.candles or self.mark)
 
     def topics(self) -> Iterator[Topic]:
         """All topics there are."""

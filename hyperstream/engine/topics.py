@@ -91,11 +91,12 @@ class BookTopic:
             market.is_doubtful,
             self._bids.levels(),
             self._asks.levels(),
+            market.mark_price,
         )
 
     def snapshot_key(self) -> object:
-        """One snapshot per height, and per change of the market's trust."""
-        return self.market.stamp.height, self.market.doubt
+        """One snapshot per height and mark price, and per change of the market's trust."""
+        return self.market.stamp.height, self.market.doubt, self.market.mark_price
 
     def snapshot_updates(self) -> Iterator[Update]:
         """The snapshot of now."""

@@ -16,6 +16,7 @@ from hyperstream.figures.metrics import (
     engine_metrics,
     feed_metrics,
     gauge,
+    mark_metrics,
     node_metrics,
     price_metrics,
     server_metrics,
@@ -107,4 +108,5 @@ class DaemonFigures:
         yield from server_metrics(statistics)
         yield from feed_metrics(statistics.feeds)
         yield from price_metrics(statistics.prices)
+        yield from mark_metrics(statistics.marks)
         yield from step_metrics(statistics.steps)

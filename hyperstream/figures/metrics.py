@@ -12,6 +12,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
 
 from hyperstream.engine.engine import EngineStatistics
+from hyperstream.engine.marks.keeper import MarkStatistics
 from hyperstream.engine.prices.engine import PriceStatistics
 from hyperstream.figures.statistics import DaemonStatistics
 from hyperstream.hub.hub import Hub, HubStatistics
@@ -135,6 +136,12 @@ def price_metrics(prices: PriceStatistics) -> Iterator[Metric]:
     yield counter("price_items", "Items of feeds taken.", prices.items)
     yield counter("price_batches", "Batches of prices published.", prices.batches)
     yield _by_cause("price_events", "What was not as it should be.", prices.counts)
+
+
+def mark_metrics(marks: MarkStatistics) -> Iterator[Metric]:
+    """Mark prices."""
+    yield gauge("mark_price_markets", "Markets whose mark price is computed.", marks.markets)
+    yield counter("mark_prices", "Mark prices computed.", marks.computed)
 
 
 def step_metrics(steps: StepStatistics) -> Iterator[Metric]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from attrs import frozen
 
 from hyperstream.engine.engine import EngineStatistics
+from hyperstream.engine.marks.keeper import MarkStatistics
 from hyperstream.engine.prices.engine import PriceStatistics
 from hyperstream.hub.hub import HubStatistics
 from hyperstream.servers.grpc.server import GrpcStatistics
@@ -25,4 +26,5 @@ class DaemonStatistics:
     node: NodeStatistics
     feeds: dict[str, FeedStatistics]
     prices: PriceStatistics
+    marks: MarkStatistics
     steps: StepStatistics

@@ -45,6 +45,8 @@ def _describe_topics(market: LiveMarket) -> Iterator[dict[str, Any]]:
         yield _topic(market, "trades", tape.topic)
     for orders in market.orders.values():
         yield _topic(market, "orders", orders.topic)
+    if market.mark is not None:
+        yield _topic(market, "mark_price", market.mark.topic)
 
 
 def _topic(market: LiveMarket, kind: str, topic: Topic) -> dict[str, Any]:

@@ -44,6 +44,7 @@ class Cell(Generic[Value]):
     name: str
     version: int = 0
     value: Value | None = None
+    _interrupted: int = -1
     _news: trio.Event | None = None
     _closed: str = ""
 
@@ -57,6 +58,15 @@ class Cell(Generic[Value]):
     def newest(self) -> Newest[Value] | None:
         """The newest value with its version, None before the first."""
         return Newest(self.version, self.value) if self.value is not None else None
+
+    def interrupt(self) -> None:
+        """Newer values may have been missed: until one is put, the newest may be old."""
+        self._interrupted = self.version
+
+    @property
+    def current(self) -> Value | None:
+        """The newest value, unless newer ones may have been missed since."""
+        return self.value if self.version != self._interrupted else None
 
     async def wait_newer(self, version: int) -> Newest[Value]:
         """Wait until there is a value of a greater version than this; returns the newest there is then.

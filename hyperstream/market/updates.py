@@ -51,10 +51,11 @@ class Update:
 
 @define(eq=False)
 class BookSnapshot(Update):
-    """The best levels of both sides, best first."""
+    """The best levels of both sides, best first; ``mark_price`` is empty while none is known."""
 
     bids: Sequence[AnyLevel]
     asks: Sequence[AnyLevel]
+    mark_price: str = ""
 
 
 @define(eq=False)

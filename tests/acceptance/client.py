@@ -9,7 +9,7 @@ from typing import Any
 import grpc
 from google.protobuf.message_factory import GetMessageClass
 
-from .contract import SERVICE, message, method
+from .contract import message, method
 from .program import PATIENCE_SECONDS
 
 
@@ -49,7 +49,8 @@ class Client:
         described = method(name)
         make = self.channel.unary_stream if described.server_streaming else self.channel.unary_unary
         reply = GetMessageClass(described.output_type)
-        return make(f"/{SERVICE}/{name}", lambda request: request.SerializeToString(), reply.FromString)
+        path = f"/{described.containing_service.full_name}/{name}"
+        return make(path, lambda request: request.SerializeToString(), reply.FromString)
 
 
 class Stream:

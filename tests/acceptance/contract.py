@@ -16,6 +16,7 @@ from grpc_tools import protoc
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = "hyperstream.v1"
 SERVICE = f"{PACKAGE}.OrderbookService"
+SERVICES = (SERVICE, f"{PACKAGE}.MarkPriceService")
 
 
 @cache
@@ -50,13 +51,13 @@ def number(name: str) -> int:
 
 @cache
 def method(name: str) -> Any:
-    """A method of the service: its path, the classes of request and response, whether it streams."""
-    service = _pool().FindServiceByName(SERVICE)
-    return service.methods_by_name[name]
+    """A method of a service: its path, the classes of request and response, whether it streams."""
+    services = map(_pool().FindServiceByName, SERVICES)
+    return next(service.methods_by_name[name] for service in services if name in service.methods_by_name)
 
 
 def _enumeration_of(value: str) -> str:
     for enumeration in ("Side", "MarketKind", "MarketState", "DeliveryContract", "GapReason", "NoticeKind"):
         if value in _pool().FindEnumTypeByName(f"{PACKAGE}.{enumeration}").values_by_name:
             return enumeration
-    return "OrderChangeKind"
+    return "OrderChangeKind" if value.startswith("ORDER_CHANGE") else "MarkPriceInputKind"

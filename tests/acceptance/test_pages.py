@@ -64,6 +64,19 @@ async def test_metrics_and_status_tell_what_the_daemon_has_done(tmp_path: Path) 
     assert {source["kind"] for source in status["node"]["sources"]} == {"diffs", "statuses", "fills"}
 
 
+async def test_metrics_and_status_tell_whose_mark_prices_are_computed(tmp_path: Path) -> None:
+    async with staged(tmp_path, settings=FEEDLESS) as stage:
+        stream = await in_thread(lambda: stage.client.follow("SubscribeMarkPrices", ["BTC"]))
+        await in_thread(stream.wait_first_event)
+        with await in_thread(lambda: pages_of(stage.daemon)) as pages:
+            text = (await in_thread(lambda: pages.get("/metrics"))).text
+            status: dict[str, Any] = (await in_thread(lambda: pages.get("/status"))).json()
+    assert metric(text, "hyperstream_mark_price_markets") == status["marks"]["markets"] == 1
+    assert metric(text, "hyperstream_mark_prices_total") >= 1
+    topics = [(topic["symbol"], topic["kind"], topic["followers"]) for topic in status["topics"]]
+    assert topics == [("BTC", "mark_price", 1)]
+
+
 async def test_a_slow_subscriber_and_a_doubtful_book_are_counted_by_cause(tmp_path: Path) -> None:
     settings = {**FEEDLESS, "grpc.max_subscriber_queue_messages": 5}
     request = message("SubscribeOrderbookRequest")(symbols=["*"], depth=1000)

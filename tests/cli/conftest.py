@@ -10,13 +10,16 @@ import grpc
 import pytest
 
 from hyperstream.logs import reset
-from hyperstream.v1 import common_pb2, orderbook_pb2
+from hyperstream.v1 import common_pb2, mark_price_pb2, orderbook_pb2
 
-REQUESTS: dict[str, Any] = {
-    "SubscribeOrderbook": orderbook_pb2.SubscribeOrderbookRequest,
-    "SubscribeBbo": orderbook_pb2.SubscribeBboRequest,
-    "SubscribeTrades": orderbook_pb2.SubscribeTradesRequest,
-    "SubscribeOrders": orderbook_pb2.SubscribeOrdersRequest,
+REQUESTS: dict[str, dict[str, Any]] = {
+    "OrderbookService": {
+        "SubscribeOrderbook": orderbook_pb2.SubscribeOrderbookRequest,
+        "SubscribeBbo": orderbook_pb2.SubscribeBboRequest,
+        "SubscribeTrades": orderbook_pb2.SubscribeTradesRequest,
+        "SubscribeOrders": orderbook_pb2.SubscribeOrdersRequest,
+    },
+    "MarkPriceService": {"SubscribeMarkPrices": mark_price_pb2.SubscribeMarkPricesRequest},
 }
 Script = Callable[[Any, Any], Iterator[Any]]
 
@@ -39,16 +42,17 @@ class ScriptedServer:
         self.requests: queue.Queue[Any] = queue.Queue()
         self.subscriptions = 0
         self.server = grpc.server(futures.ThreadPoolExecutor(4))
-        methods = {
-            name: grpc.unary_stream_rpc_method_handler(
-                self._answer,
-                request_deserializer=request.FromString,
-                response_serializer=lambda message: message.SerializeToString(),
-            )
-            for name, request in REQUESTS.items()
-        }
-        handlers = grpc.method_handlers_generic_handler("hyperstream.v1.OrderbookService", methods)
-        self.server.add_generic_rpc_handlers((handlers,))
+        for service, requests in REQUESTS.items():
+            methods = {
+                name: grpc.unary_stream_rpc_method_handler(
+                    self._answer,
+                    request_deserializer=request.FromString,
+                    response_serializer=lambda message: message.SerializeToString(),
+                )
+                for name, request in requests.items()
+            }
+            handlers = grpc.method_handlers_generic_handler(f"hyperstream.v1.{service}", methods)
+            self.server.add_generic_rpc_handlers((handlers,))
         self.target = f"127.0.0.1:{self.server.add_insecure_port('127.0.0.1:0')}"
         self.server.start()
 

@@ -265,3 +265,21 @@ class CacheMachine(RuleBasedStateMachine):
 
 
 TestCacheMachine = CacheMachine.TestCase
+
+
+def test_a_value_that_may_have_been_missed_since_is_not_current_until_the_next_comes() -> None:
+    cell = Latest().market("binance", "BTCUSDT").price
+
+    def current() -> Quote | None:
+        return cell.current
+
+    assert current() is None
+    cell.put(quote(1))
+    assert current() is cell.value
+    cell.interrupt()
+    assert current() is None
+    assert cell.value is not None
+    cell.put(quote(2))
+    assert current() is cell.value
+    cell.clear()
+    assert current() is None

@@ -19,6 +19,7 @@ from hyperstream.cli.exits import run_to_exit_code
 from hyperstream.cli.views.bbo import BboView
 from hyperstream.cli.views.books import BooksView
 from hyperstream.cli.views.feed import Feed
+from hyperstream.cli.views.marks import MarksView
 from hyperstream.cli.views.orders import OrdersView
 from hyperstream.cli.views.prices import PricesView
 from hyperstream.cli.views.tape import TapeView
@@ -69,7 +70,7 @@ def _common(function: Command) -> Command:
 
 @click.group()
 def command() -> None:
-    """Look at books, best prices, trades, orders, prices and indicators as a server streams them.
+    """Look at books, best prices, trades, orders, marks and indicators as a server streams them.
 
     On a terminal a live view; otherwise, or with --json, a line per event. Symbols are
     written as the node writes them: BTC, @107, PURR/USDC, xyz:XYZ100; "*" is every market.
@@ -182,6 +183,28 @@ def orders(context: click.Context, /, symbols: tuple[str, ...], **rest: Any) -> 
 
     choices = Choices(**rest)
     _run(context, choices, OrdersView(Feed(choices.target)), subscribe)
+
+
+@command.command()
+@_common
+@click.pass_context
+def mark(context: click.Context, /, symbols: tuple[str, ...], **rest: Any) -> None:
+    """Mark prices, each with what made it.
+
+    Computed by the server once a second, as the venue does it; beside it the venue's own and the
+    difference in hundredths of a percent, where the server listens to Hyperliquid.
+
+    \b
+    Example:  hyperstream watch mark BTC ETH kPEPE
+              hyperstream watch mark '*'
+              hyperstream watch mark BTC --json --count 10 | jq '.price, .difference_basis_points'
+    """
+
+    def subscribe(client: Client, resume: Resume) -> Stream:
+        return client.subscribe_mark_prices(symbols, heartbeat_seconds=HEARTBEAT_SECONDS, resume=resume)
+
+    choices = Choices(**rest)
+    _run(context, choices, MarksView(Feed(choices.target)), subscribe)
 
 
 @command.command()

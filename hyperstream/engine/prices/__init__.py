@@ -7,6 +7,7 @@
     series        a series and its topic
     demands       what of the venues is wanted upstream, counted
     offers        what a venue can be asked for
+    newest        for who reads the newest values of a topic
     venue_clock   what time it is at a venue
     venues        how the venues are doing, and what they list
     node_market   the node's own markets, told like those of a venue

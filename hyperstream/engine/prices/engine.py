@@ -21,6 +21,7 @@ from hyperstream.engine.prices.demands import Demands
 from hyperstream.engine.prices.groups import Groups
 from hyperstream.engine.prices.instances import BarInstance, BookInstance, TickInstance
 from hyperstream.engine.prices.market import PriceMarket
+from hyperstream.engine.prices.newest import NewestTopics
 from hyperstream.engine.prices.node_market import NodeEngine, NodeListing, NodeMarkets
 from hyperstream.engine.prices.series import PriceWireFormat, Publisher
 from hyperstream.engine.prices.venues import Venues
@@ -99,6 +100,7 @@ class PriceEngine:
     batches: int = 0
     demands: Demands = field(init=False)
     markets: dict[tuple[str, str], PriceMarket] = field(factory=dict)
+    newest: NewestTopics = field(init=False)
     _groups: Groups = field(init=False)
     _venues: Venues = field(init=False)
     _publisher: Publisher = field(init=False)
@@ -112,6 +114,9 @@ class PriceEngine:
         self._publisher = Publisher(self.hub, self.wire_format, self.now_ns)
         self.demands = Demands(self._demand)
         self._groups = Groups(self.settings, self._publisher, self.demands, self._market)
+        self.newest = NewestTopics(
+            self.enabled, self.latest, self._venues, self._groups, self.markets, self._market
+        )
 
     # --- driving it ---
 
@@ -186,6 +191,7 @@ class PriceEngine:
                 self.on_news(item)
                 market = self.markets.get((topic.venue, topic.symbol))
                 if market is not None:
+                    market.refusals[topic.channel] = detail, market.latest.version
                     self._groups.refuse(market, topic, detail)
             case FeedStatus():
                 self._venues.on_status(item)

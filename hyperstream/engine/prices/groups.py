@@ -107,6 +107,17 @@ class Groups:
         market.groups.remove(group)
         self._release(market, group.wanted)
 
+    def want_newest(self, topic: FeedTopic, market: PriceMarket) -> None:
+        """One more reads the newest of a topic from the latest-value cache."""
+        market.forget_again()
+        market.readers += 1
+        self._want(market, (topic,))
+
+    def release_newest(self, topic: FeedTopic, market: PriceMarket) -> None:
+        """One who read it reads it no more."""
+        market.readers -= 1
+        self._release(market, (topic,))
+
     def want_frames(self, topic: FeedTopic, market: PriceMarket | None) -> None:
         """The venue's own frames of a topic are wanted: its items come with them."""
         if market is not None:

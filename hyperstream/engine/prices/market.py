@@ -31,6 +31,8 @@ class PriceMarket:
 
     ``dirty`` is where it puts itself when there is something to publish.
     ``is_standing``: its trades come whether anybody follows them or not, so its history has no holes.
+    ``refusals`` are why the venue does not serve a channel, and the version of ``latest`` at the time.
+    ``readers`` count those who want something of it and read that from ``latest``.
     ``changes`` counts ticks, ``trade_count`` the trades among them.
     """
 
@@ -41,10 +43,12 @@ class PriceMarket:
     publisher: Publisher
     dirty: list[PriceMarket]
     is_standing: bool
+    readers: int = 0
     changes: int = 0
     trade_count: int = 0
     event_time_ns: int = 0
     receive_time_ns: int = 0
+    refusals: dict[Channel, tuple[str, int]] = field(factory=dict)
     groups: MarketGroups = field(factory=MarketGroups)
     unreadable: Unreadable = field(init=False)
     _clock: VenueClock = field(factory=VenueClock)
@@ -90,6 +94,9 @@ class PriceMarket:
         """Something of these topics is missing: say so to whoever follows what is made of them."""
         if FeedTopic(self.venue, Channel.TRADES, self.symbol) in topics:
             self.history.mark_gap()
+        for channel, cell in ((Channel.QUOTES, self.latest.price), (Channel.TICKER, self.latest.ticker)):
+            if FeedTopic(self.venue, channel, self.symbol) in topics:
+                cell.interrupt()
         for group in self.groups:
             if any(topic in topics for topic in group.wanted):
                 group.tell_gap(detail)
@@ -215,7 +222,9 @@ class PriceMarket:
     def is_unused(self) -> bool:
         """Whether nobody follows anything of it, and nothing was told of it since this was last asked."""
         before, self._seen_version = self._seen_version, self.latest.version
-        return not (self.groups.is_followed or self.is_standing) and before == self._seen_version
+        return (
+            not (self.groups.is_followed or self.is_standing or self.readers) and before == self._seen_version
+        )
 
     def counts(self) -> Counter[str]:
         """What was not as it should be, by cause."""

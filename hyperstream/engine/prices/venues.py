@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from itertools import islice
 from typing import Protocol
 
@@ -100,6 +100,11 @@ class Venues:
         venue = self.by_name.get(listed.venue)
         if venue is not None:
             venue.listing = FeedListing({each.symbol: each for each in listed.instruments})
+
+    def listed(self, name: str) -> Mapping[str, VenueInstrument] | None:
+        """What a feed has listed, by symbol; None before it has."""
+        listing = self.by_name[name].listing
+        return listing.by_symbol if isinstance(listing, FeedListing) else None
 
     def reports(self) -> list[VenueReport]:
         """Every venue as it is described to clients."""

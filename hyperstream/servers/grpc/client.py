@@ -37,7 +37,7 @@ from hyperstream.servers.grpc.client_stream import (
     open_stream,
     rpc_errors,
 )
-from hyperstream.v1 import common_pb2, orderbook_pb2, price_pb2
+from hyperstream.v1 import common_pb2, mark_price_pb2, orderbook_pb2, price_pb2
 
 log = structlog.get_logger("hyperstream.client")
 
@@ -51,6 +51,7 @@ _TARGET = re.compile(
 )
 _SERVICE = "/hyperstream.v1.OrderbookService/"
 _PRICE_SERVICE = "/hyperstream.v1.PriceService/"
+_MARK_PRICE_SERVICE = "/hyperstream.v1.MarkPriceService/"
 
 Response = TypeVar("Response", bound=Message)
 
@@ -149,6 +150,26 @@ class Client:
         )
         return self._subscribe("SubscribeOrders", request, orderbook_pb2.SubscribeOrdersResponse)
 
+    async def get_mark_price(self, symbol: str) -> mark_price_pb2.MarkPrice:
+        """Return the mark price of one market now, with what made it."""
+        request = mark_price_pb2.GetMarkPriceRequest(symbols=[symbol])
+        return await self._call("GetMarkPrice", request, mark_price_pb2.MarkPrice, _MARK_PRICE_SERVICE)
+
+    def subscribe_mark_prices(
+        self,
+        symbols: Sequence[str],
+        *,
+        delivery: common_pb2.DeliveryContract = common_pb2.DELIVERY_CONTRACT_UNSPECIFIED,
+        heartbeat_seconds: int = 0,
+        resume: Sequence[common_pb2.ResumePoint] = (),
+    ) -> AbstractAsyncContextManager[EventStream[mark_price_pb2.MarkPriceEvent]]:
+        """Stream the mark price of each market, once a second."""
+        request = mark_price_pb2.SubscribeMarkPricesRequest(
+            symbols=symbols, delivery=delivery, heartbeat_seconds=heartbeat_seconds, resume=resume
+        )
+        response = mark_price_pb2.SubscribeMarkPricesResponse
+        return self._subscribe("SubscribeMarkPrices", request, response, _MARK_PRICE_SERVICE)
+
     async def get_instruments(
         self, venues: Sequence[str] = (), *, omit_instruments: bool = False, omit_indicators: bool = False
     ) -> price_pb2.GetInstrumentsResponse:
@@ -177,9 +198,9 @@ class Client:
             return await call(request, timeout=CALL_SECONDS, metadata=self._metadata)
 
     def _subscribe(
-        self, name: str, request: Message, response_type: type[Any]
+        self, name: str, request: Message, response_type: type[Any], service: str = _SERVICE
     ) -> AbstractAsyncContextManager[EventStream[Any]]:
-        method = UnaryStreamMethod(self._channel, _SERVICE + name, type(request), response_type)
+        method = UnaryStreamMethod(self._channel, service + name, type(request), response_type)
         return open_stream(self.target, method.open(metadata=self._metadata), request)
 
 

@@ -25,6 +25,7 @@ from grpclib.reflection.service import ServerReflection
 from hyperstream.config import NO_FILE, GrpcSettings, require_access
 from hyperstream.hub.directory import MarketDirectory
 from hyperstream.hub.hub import Hub
+from hyperstream.hub.mark_directory import MarkDirectory
 from hyperstream.hub.price_directory import PriceDirectory
 from hyperstream.hub.subscription import OutboxLimits
 from hyperstream.servers.door.binding import bind
@@ -33,6 +34,8 @@ from hyperstream.servers.door.limits import make_descriptor_room
 from hyperstream.servers.grpc.codec import FrameCodec
 from hyperstream.servers.grpc.guarded_server import GuardedServer, ServerLimits
 from hyperstream.servers.grpc.library_logs import rare_records
+from hyperstream.servers.grpc.mark_price_service import MarkPriceService
+from hyperstream.servers.grpc.market_service import MarketService
 from hyperstream.servers.grpc.orderbook_service import OrderbookService
 from hyperstream.servers.grpc.price_service import PriceService
 from hyperstream.servers.grpc.subscriber import Subscriber
@@ -56,9 +59,10 @@ class GrpcStatistics:
 
 @define(eq=False)
 class GrpcServer:
-    """Serves OrderbookService, PriceService where there are ``prices``, health and reflection on one port.
+    """Serves OrderbookService, health and reflection on one port.
 
-    ``inherited`` is a socket that listens already.
+    PriceService where there are ``prices``, MarkPriceService where there are ``marks``. ``inherited`` is a
+    socket that listens already.
     """
 
     settings: GrpcSettings
@@ -68,8 +72,9 @@ class GrpcServer:
     prices: PriceDirectory | None = None
     max_series_per_stream: int = 2_000
     inherited: socket.socket | None = None
+    marks: MarkDirectory | None = None
     _server: GuardedServer | None = None
-    _services: list[OrderbookService | PriceService] = field(init=False)
+    _services: list[MarketService | PriceService] = field(init=False)
     _status: ServiceStatus | None = None
     _drained: trio.Event = field(factory=trio.Event)
 
@@ -77,7 +82,10 @@ class GrpcServer:
         limits = OutboxLimits(
             self.settings.max_subscriber_queue_messages, self.settings.max_subscriber_queue_bytes
         )
-        self._services = [OrderbookService(self.directory, self.hub, limits, self.now_ns)]
+        shared = (self.directory, self.hub, limits, self.now_ns)
+        self._services = [OrderbookService(*shared)]
+        if self.marks is not None:
+            self._services.append(MarkPriceService(*shared, marks=self.marks))
         if self.prices is not None:
             most = self.max_series_per_stream
             self._services.append(PriceService(self.prices, self.hub, limits, self.now_ns, most))

@@ -18,7 +18,7 @@ from hyperstream.market.updates import (
     Update,
 )
 from hyperstream.v1 import common_pb2
-from hyperstream.wire.protobuf.fields import tag_varint, varint, varint_field
+from hyperstream.wire.protobuf.fields import string_field, tag_varint, varint, varint_field
 from hyperstream.wire.protobuf.orders import orders_chunk_message, orders_delta_message
 from hyperstream.wire.protobuf.parts import (
     event_frame,
@@ -30,6 +30,7 @@ from hyperstream.wire.protobuf.parts import (
 from hyperstream.wire.protobuf.trades import trades_message
 
 _DOUBTFUL = b"\x60\x01"  # field 12, true
+_MARK_PRICE = 13
 _PREVIOUS_SEQUENCE = 14
 
 
@@ -115,6 +116,7 @@ def snapshot_message(update: BookSnapshot) -> bytes:
     parts = [head_bytes(update), *levels_bytes(update.bids, update.asks)]
     if update.is_doubtful:
         parts.append(_DOUBTFUL)
+    parts.append(string_field(_MARK_PRICE, update.mark_price))
     return b"".join(parts)
 
 

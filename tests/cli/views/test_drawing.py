@@ -12,6 +12,7 @@ from rich.console import Console
 from hyperstream.cli.views.bbo import BboView
 from hyperstream.cli.views.books import BooksView
 from hyperstream.cli.views.feed import Feed
+from hyperstream.cli.views.marks import MarksView
 from hyperstream.cli.views.numbers import MILLISECOND, SECOND
 from hyperstream.cli.views.orders import OrdersView
 from hyperstream.cli.views.prices import PricesView
@@ -330,6 +331,7 @@ def test_no_size_breaks_a_view(width: int, height: int) -> None:
     for view in (
         BooksView(live_feed()),
         BboView(live_feed()),
+        MarksView(live_feed()),
         TapeView(live_feed()),
         OrdersView(live_feed()),
         PricesView(live_feed()),
