@@ -102,6 +102,7 @@ class ClientBook:
         bids, asks = _levels(delta.bids), _levels(delta.asks)
         _change(self._bids, bids)
         _change(self._asks, asks)
+        self.mark_price = ""  # a delta tells none, and the snapshot's grows old
         self._take_head(delta)
         return Applied(Outcome.DELTA, frozenset(bids), frozenset(asks))
 

@@ -163,3 +163,11 @@ def test_the_head_of_the_last_event_is_kept() -> None:
     book.apply_snapshot(head)
     assert (book.height, book.block_time_ns, book.node_time_ns, book.read_time_ns) == (3, 4, 5, 6)
     assert (book.publish_time_ns, book.is_doubtful, book.mark_price) == (7, True, "8.5")
+
+
+def test_the_mark_price_of_a_snapshot_is_not_shown_beside_a_later_book() -> None:
+    book = ClientBook("BTC")
+    book.apply_snapshot(orderbook_pb2.OrderbookSnapshot(symbol="BTC", epoch=1, sequence=2, mark_price="8.5"))
+    change = orderbook_pb2.OrderbookDelta(symbol="BTC", epoch=1, sequence=3, previous_sequence=2)
+    book.apply_delta(change)
+    assert book.mark_price == "", "a delta tells none"
