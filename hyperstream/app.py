@@ -42,11 +42,7 @@ from hyperstream.hub.hub import Hub
 from hyperstream.lifecycle import Lifecycle
 from hyperstream.market.updates import NOTICE_DRAINING, NoticeNote
 from hyperstream.market.venues import (
-    BINANCE,
-    BINANCE_FUTURES,
-    HYPERLIQUID,
     NODE,
-    VENUES,
     FeedDemand,
     FeedItem,
 )
@@ -55,7 +51,7 @@ from hyperstream.servers.http.server import HttpServer
 from hyperstream.servers.websocket.content import Content
 from hyperstream.servers.websocket.server import WebSocketServer
 from hyperstream.slow_steps import SlowStepLog
-from hyperstream.sources.exchanges.feeds import Feeds
+from hyperstream.sources.exchanges.feeds import Feeds, enabled_venues, standing_markets
 from hyperstream.sources.node.source import NodeSource
 from hyperstream.watchdog import Progress, Watchdog
 from hyperstream.wire.node_blocks import NodeItem, RepairRequest
@@ -135,10 +131,10 @@ class Daemon:
             PRICES,
             time.time_ns,
             settings.prices,
-            enabled_venues(settings),
+            enabled_venues(settings.feeds) | ({NODE} if node.enabled else frozenset()),
             self._demand,
             self.engine if node.enabled else None,
-            standing_markets(settings),
+            standing_markets(settings.feeds),
         )
         self.marks = MarkKeeper(self.hub, MARK_PRICES, time.time_ns, self.engine, self.prices.newest)
         self._grpc = GrpcServer(
@@ -314,24 +310,6 @@ class Daemon:
             marks=self.marks.statistics(),
             steps=self._steps.statistics(),
         )
-
-
-def enabled_venues(settings: Settings) -> frozenset[str]:
-    """The venues that are switched on, the node among them."""
-    feeds = settings.feeds
-    venues = {name for name in VENUES if name != NODE and getattr(feeds, name).enabled}
-    return frozenset(venues | ({NODE} if settings.node.enabled else set()))
-
-
-def standing_markets(settings: Settings) -> frozenset[tuple[str, str]]:
-    """The markets, by venue and symbol, whose quotes and trades are followed in any case."""
-    feeds = settings.feeds
-    listed = {
-        BINANCE: feeds.binance.symbols,
-        BINANCE_FUTURES: feeds.binance_futures.symbols,
-        HYPERLIQUID: feeds.hyperliquid.coins,
-    }
-    return frozenset((venue, symbol) for venue, symbols in listed.items() for symbol in symbols)
 
 
 async def run(settings: Settings) -> int:

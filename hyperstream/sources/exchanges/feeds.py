@@ -15,6 +15,8 @@ from hyperstream.market.venues import (
     BINANCE_FUTURES,
     BYBIT,
     HYPERLIQUID,
+    NODE,
+    VENUES,
     FeedDemand,
     FeedItem,
     FeedStatus,
@@ -95,3 +97,18 @@ class Feeds:
     def statistics(self) -> dict[str, FeedStatistics]:
         """What each feed did so far, by venue."""
         return {name: feed.statistics() for name, feed in self.feeds.items()}
+
+
+def enabled_venues(settings: FeedsSettings) -> frozenset[str]:
+    """The exchanges that are switched on."""
+    return frozenset(name for name in VENUES if name != NODE and getattr(settings, name).enabled)
+
+
+def standing_markets(settings: FeedsSettings) -> frozenset[tuple[str, str]]:
+    """The markets, by venue and symbol, whose quotes and trades are followed in any case."""
+    listed = {
+        BINANCE: settings.binance.symbols,
+        BINANCE_FUTURES: settings.binance_futures.symbols,
+        HYPERLIQUID: settings.hyperliquid.coins,
+    }
+    return frozenset((venue, symbol) for venue, symbols in listed.items() for symbol in symbols)
