@@ -183,6 +183,15 @@ class Subscription(ABC):
         for frame in frames:
             self.accept((frame, 0, topic.number))
 
+    def begin_again(self, topic: Topic) -> None:
+        """Send a topic that is followed already from a snapshot again; updates go on behind it."""
+        self.hub.settle()
+        cursor = self.cursors.get(topic)
+        if cursor is None or cursor.stage is not Stage.LIVE or topic.snapshots is None or self.is_finished:
+            return
+        cursor.final_sequence = topic.sequence
+        cursor.wait()
+
     def detach(self, topic: Topic) -> None:
         """Leave a topic. Of what waits of it, queued contracts still send what is queued; nothing else comes.
 

@@ -8,7 +8,7 @@ import pytest
 from hyperstream.hub import subscription as subscriptions
 from hyperstream.hub.subscription import Contract
 
-from .stage import QUEUED, Stage, events_of, kinds
+from .stage import EVERY, QUEUED, Stage, events_of, kinds
 from .toys import Client, drain
 
 
@@ -106,3 +106,28 @@ def test_nothing_older_than_a_snapshot_arrives_after_it(stage: Stage, contract: 
     events = events_of(drain(subscription, client))
     assert kinds(events) == ["delta", "delta", "gap", "chunk", "chunk"]
     assert client.held["A"].state == {"a": 1001, "b": 1002}
+
+
+@pytest.mark.parametrize("contract", EVERY)
+def test_a_topic_can_begin_again_without_a_hole(stage: Stage, contract: Contract) -> None:
+    topic = stage.topic("A", "whole" if contract is Contract.CONFLATE else "delta")
+    subscription, client = stage.subscribe(contract, topic)
+    drain(subscription, client)
+    stage.block(topic, value=7)
+    subscription.begin_again(topic.topic)
+    topic.publish("b", 8)
+    stage.hub.flush()
+    told = events_of(drain(subscription, client))
+    assert kinds(told)[-1] == "chunk"
+    assert "gap" not in kinds(told)
+    stage.block(topic, value=9)
+    drain(subscription, client)
+    assert client.held["A"].state == topic.state
+
+
+@pytest.mark.parametrize("contract", EVERY)
+def test_what_has_not_begun_yet_begins_once(stage: Stage, contract: Contract) -> None:
+    topic = stage.topic("A", "whole" if contract is Contract.CONFLATE else "delta")
+    subscription, client = stage.subscribe(contract, topic)
+    subscription.begin_again(topic.topic)
+    assert kinds(events_of(drain(subscription, client))) == ["chunk"]

@@ -170,8 +170,12 @@ class HyperliquidDialect:
 
     def _attach(self, active: Active, topic: Topic, coin: str) -> None:
         active.topics.append(topic)
-        self._holders[active.subscription, topic] += 1
-        active.subscription.attach(topic, active.asked.resume.get(coin))
+        held = active.subscription, topic
+        self._holders[held] += 1
+        if self._holders[held] > 1:
+            active.subscription.begin_again(topic)
+        else:
+            active.subscription.attach(topic, active.asked.resume.get(coin))
 
     def _follow_new(self, active: Active, formats: HyperliquidFormats) -> Callable[[], None]:
         """Add markets that appear later."""
