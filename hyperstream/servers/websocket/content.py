@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from typing import Any
 
-import orjson
 from attrs import define, field
 
 from hyperstream.config import WebSocketSettings
+from hyperstream.errors import FormatError
 from hyperstream.hub.directory import MarketDirectory
 from hyperstream.hub.frame_directory import FrameDirectory
 from hyperstream.hub.hub import Hub
@@ -23,6 +22,7 @@ from hyperstream.servers.websocket.mids import MidsBoard
 from hyperstream.servers.websocket.session import Session
 from hyperstream.servers.websocket.topics.dialect import TopicDialect
 from hyperstream.servers.websocket.topics.requests import is_topic_request
+from hyperstream.wire.json.reading import read_json
 from hyperstream.wire.json.topics import TopicFormat
 
 _MS = 1_000_000
@@ -103,8 +103,8 @@ class Conversation:
     def receive(self, message: str | bytes) -> None:
         """The peer sent a message."""
         try:
-            value: Any = orjson.loads(message)
-        except orjson.JSONDecodeError:
+            value = read_json(message)
+        except FormatError:
             value = None
         text = message if isinstance(message, str) else message.decode(errors="replace")
         if isinstance(value, dict) and self.topics is not None and is_topic_request(value):

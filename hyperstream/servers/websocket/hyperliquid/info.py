@@ -14,6 +14,7 @@ from typing import Any
 import orjson
 from attrs import define
 
+from hyperstream.errors import FormatError
 from hyperstream.hub.directory import BookVariant, MarketDirectory, PublishedMarket
 from hyperstream.market.candles import INTERVALS
 from hyperstream.servers.door.http import HttpRefusal
@@ -27,6 +28,7 @@ from hyperstream.servers.websocket.hyperliquid.requests import (
 from hyperstream.servers.websocket.mids import MidsBoard
 from hyperstream.wire.json.candles import candle_json
 from hyperstream.wire.json.hyperliquid import BareBook
+from hyperstream.wire.json.reading import read_json
 
 MAX_CANDLES = 5_000
 _NULL = b"null"
@@ -48,8 +50,8 @@ class InfoDesk:
     def answer_body(self, body: bytes) -> bytes:
         """The JSON that answers a request's body. Raises HttpRefusal."""
         try:
-            request = orjson.loads(body)
-        except orjson.JSONDecodeError as exc:
+            request = read_json(body)
+        except FormatError as exc:
             raise _refusal("Failed to parse the request body as JSON") from exc
         if not isinstance(request, dict):
             raise _refusal("Failed to deserialize the JSON body into the target type")
@@ -76,6 +78,8 @@ class InfoDesk:
         raise _refusal("Failed to deserialize the JSON body into the target type")
 
     def _kept(self, request: dict[str, Any]) -> bytes:
+        if not isinstance(request.get("dex") or "", str):
+            raise _refusal("a dex is a string")
         known = {name: request[name] for name in ("type", "dex") if request.get(name)}
         kept = self.kept_answers(known)
         if kept is None:
