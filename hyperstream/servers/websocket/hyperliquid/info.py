@@ -32,7 +32,7 @@ from hyperstream.wire.json.reading import read_json
 
 MAX_CANDLES = 5_000
 _NULL = b"null"
-_LAST_MS = 2**53
+_DAY_MS = 86_400_000
 
 KeptAnswers = Callable[[Mapping[str, Any]], bytes | None]
 """What the node's info server answered last to a request; None if it was not asked, or refused."""
@@ -122,15 +122,18 @@ class InfoDesk:
         if not isinstance(wanted, dict):
             raise ShapeFault("candleSnapshot has a req")
         interval, first, last = (wanted.get(name) for name in ("interval", "startTime", "endTime"))
-        last = self.now_ms() if last is None else last
         if interval not in INTERVALS:
             raise ShapeFault(f"there is no interval {interval!r}; there are {', '.join(INTERVALS)}")
-        if type(first) is not int or type(last) is not int or not 0 <= first <= last <= _LAST_MS:
+        if type(first) is not int or first < 0 or not (last is None or (type(last) is int and first <= last)):
             raise ShapeFault("startTime and endTime are milliseconds, in this order")
         market = self._market(wanted.get("coin"))
         if market.candles is None:
             raise ShapeFault("no candles are kept here: websocket.candle_minutes is 0")
-        last = min(last, self.now_ms() + 86_400_000)
+        # What lies further ahead has no candles, and no date that could be counted with.
+        tomorrow = self.now_ms() + _DAY_MS
+        last = tomorrow if last is None else min(last, tomorrow)
+        if first > last:
+            return b"[]"
         candles = list(market.candles.between(interval, first, last))[-MAX_CANDLES:]
         return orjson.dumps([candle_json(market.name.symbol, interval, candle) for candle in candles])
 
