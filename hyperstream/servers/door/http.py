@@ -13,6 +13,7 @@ from hyperstream.servers.door.transport import Transport
 
 MAX_HEADER_BYTES = 16_384
 SERVER = b"hyperstream"
+_ABSOLUTE = "http://"
 
 
 class HttpRefusal(HyperstreamError):
@@ -34,7 +35,10 @@ class HttpRefusal(HyperstreamError):
 
 @frozen
 class HttpRequest:
-    """One request. ``headers`` have lower-case names; of one that came several times, the values joined."""
+    """One request. ``headers`` have lower-case names; of one that came several times, the values joined.
+
+    ``version`` is HTTP's, such as ``1.1``.
+    """
 
     method: str
     target: str
@@ -44,8 +48,11 @@ class HttpRequest:
 
     @property
     def path(self) -> str:
-        """The target without its query."""
-        return self.target.partition("?")[0]
+        """The target without its query, and without the host that proxies are told (RFC 9112, 3.2.2)."""
+        path = self.target.partition("?")[0]
+        if path[: len(_ABSOLUTE)].lower() == _ABSOLUTE:
+            path = "/" + path[len(_ABSOLUTE) :].partition("/")[2]
+        return path
 
     @property
     def has_query(self) -> bool:
@@ -63,6 +70,8 @@ class HttpPeer:
         factory=lambda: h11.Connection(h11.SERVER, max_incomplete_event_size=MAX_HEADER_BYTES)
     )
 
+    _is_head: bool = False
+
     async def read(self) -> HttpRequest | None:
         """Wait for the next request; None if the peer has gone. Raises HttpRefusal, BrokenResourceError."""
         http = self._http
@@ -78,6 +87,7 @@ class HttpPeer:
             event = await self._next_event()
             if isinstance(event, h11.Request):
                 head = event
+                self._is_head = event.method == b"HEAD"
             elif isinstance(event, h11.Data):
                 body += event.data
                 if len(body) > self.max_body_bytes:
@@ -112,7 +122,6 @@ class HttpPeer:
         headers: Iterable[tuple[str, str]] = (),
         *,
         is_last: bool = False,
-        is_head: bool = False,
     ) -> None:
         """Answer the request that was read; of a HEAD request the body is only measured."""
         if self._http.our_state not in (h11.IDLE, h11.SEND_RESPONSE):
@@ -126,7 +135,7 @@ class HttpPeer:
             fields.append((b"connection", b"close"))
         response = h11.Response(status_code=status, headers=fields)
         data = [self._http.send(response)]
-        if not is_head:
+        if not self._is_head:
             data.append(self._http.send(h11.Data(data=body)))
         data.append(self._http.send(h11.EndOfMessage()))
         self.transport.send(b"".join(part for part in data if part))

@@ -136,7 +136,7 @@ class HttpServer:
         headers = [("content-type", page.content_type), *_HEADERS]
         if page.status == HTTPStatus.METHOD_NOT_ALLOWED:
             headers.append(("allow", "GET, HEAD"))
-        http.answer(page.status, page.body, headers, is_head=request.method == "HEAD")
+        http.answer(page.status, page.body, headers)
 
     def _tell(self, cause: str, address: str, **fields: object) -> None:
         self.counts[cause] += 1

@@ -137,7 +137,7 @@ class PeerConnection:
             text = b"this is a WebSocket: connect with a WebSocket client\n"
             self._http.answer(HTTPStatus.UPGRADE_REQUIRED, text, (("upgrade", "websocket"), *_TEXT))
         elif request.path == "/" and request.method in ("GET", "HEAD"):
-            self._http.answer(HTTPStatus.OK, b"" if request.method == "HEAD" else _GREETING, _TEXT)
+            self._http.answer(HTTPStatus.OK, _GREETING, _TEXT)
         else:
             self._http.answer(HTTPStatus.NOT_FOUND, b"there are /ws and /info here\n", _TEXT)
 
