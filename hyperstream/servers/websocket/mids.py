@@ -78,6 +78,10 @@ class MidsBoard:
         priced = ((market.name.symbol, _mid(market)) for market in self._markets(dex))
         return {symbol: mid for symbol, mid in priced if mid}
 
+    def dexes(self) -> set[str]:
+        """The builders' dexes that have markets."""
+        return {_dex_of(market.name.symbol) for market in self.directory.all_markets()} - {""}
+
     async def run(self) -> None:
         """Tell until cancelled; sleeps while nobody follows."""
         while True:

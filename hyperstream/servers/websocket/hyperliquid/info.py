@@ -87,10 +87,13 @@ class InfoDesk:
             raise HttpRefusal(HTTPStatus.SERVICE_UNAVAILABLE, text)
         return kept
 
-    def _market(self, coin: object) -> PublishedMarket:
+    def _require_books(self) -> None:
         if not self.directory.is_ready:
             text = "the books are still being loaded; try again in a few seconds"
             raise HttpRefusal(HTTPStatus.SERVICE_UNAVAILABLE, text)
+
+    def _market(self, coin: object) -> PublishedMarket:
+        self._require_books()
         if not isinstance(coin, str):
             raise ShapeFault("a coin is a string")
         market = self.directory.find_symbol(coin)
@@ -115,6 +118,7 @@ class InfoDesk:
         dex = request.get("dex") or ""
         if not isinstance(dex, str):
             raise ShapeFault("a dex is a string")
+        self._require_books()
         return orjson.dumps(self.mids.mids(dex))
 
     def _candles(self, request: dict[str, Any]) -> bytes:

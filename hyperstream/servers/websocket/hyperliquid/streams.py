@@ -87,9 +87,11 @@ class Streams:
         return named
 
     def mids_topic(self, asked: Asked, formats: HyperliquidFormats) -> Topic:
-        """The topic of allMids."""
+        """The topic of allMids. Raises SubscriptionFault for an unknown dex, naming the nearest."""
         if not self.directory.is_ready:
             raise SubscriptionFault(_NOT_READY)
+        if asked.dex and asked.dex not in (dexes := self.mids.dexes()):
+            raise SubscriptionFault(unknown_dex(asked.dex, dexes))
         return self.mids.stream(asked.dex, formats.all_mids)
 
 
@@ -104,6 +106,14 @@ def format_of(asked: Asked, formats: HyperliquidFormats) -> HyperliquidFormat:
         ALL_MIDS: formats.all_mids,
         ASSET_CONTEXT: formats.asset_context,
     }.get(asked.kind, formats.l2_book)
+
+
+def unknown_dex(dex: str, dexes: Iterable[str]) -> str:
+    """A sentence that names the nearest dex there is."""
+    known = {name.lower(): name for name in dexes}
+    close = difflib.get_close_matches(dex.lower(), known, n=1, cutoff=0.5)
+    hint = f"did you mean {known[close[0]]!r}?" if close else "the info request perpDexs lists what there is"
+    return f"no dex with markets is called {dex[:40]!r}; {hint}"
 
 
 def unknown_coin(coin: str, markets: Iterable[PublishedMarket]) -> str:
