@@ -48,3 +48,15 @@ async def test_before_the_books_are_loaded_questions_about_them_are_put_off(
     async with serving(tmp_path, load=False) as served, httpx.AsyncClient(trust_env=False) as http:
         answer = await http.post(f"http://127.0.0.1:{served.port}/info", json=asked)
         assert (answer.status_code, "still being loaded" in answer.text) == (503, True)
+
+
+async def test_a_new_market_without_candles_harms_nobody_who_follows_those_of_every_one(
+    tmp_path: Path,
+) -> None:
+    async with serving(tmp_path, load=False, candle_minutes=0) as served:
+        served.engine.is_ready = True
+        async with client(served.port) as peer:
+            answer = await peer.subscribe(type="candle", coins="*", interval="1m")
+            assert answer["channel"] == "subscriptionResponse"
+            assert served.engine.market("NEW") is not None
+            assert await peer.ask({"method": "ping"}) == {"channel": "pong"}

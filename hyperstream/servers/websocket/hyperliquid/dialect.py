@@ -182,7 +182,10 @@ class HyperliquidDialect:
         directory = self.streams.directory
 
         def follow(market: PublishedMarket) -> None:
-            topic = self.streams.topic(active.asked, formats, market)
+            try:
+                topic = self.streams.topic(active.asked, formats, market)
+            except SubscriptionFault:
+                return  # a market that has nothing of the kind
             self.allowance.add(1)
             self._attach(active, topic, market.name.symbol)
 
