@@ -19,18 +19,20 @@ from hyperstream.engine.topics import (
 from hyperstream.hub.directory import BookVariant
 from hyperstream.hub.hub import Hub
 from hyperstream.hub.topic import Topic, WireFormat
-from hyperstream.market.aggregation import AggregatedSide, Aggregation
+from hyperstream.market.aggregation import AggregatedSide, Aggregation, best_buckets
 from hyperstream.market.book import Book, JournalEntry
+from hyperstream.market.level import AnyLevel
 from hyperstream.market.order import Order
 from hyperstream.market.trades import Trade
 from hyperstream.market.updates import (
     GAP_RESYNC,
     GAP_SOURCE,
     BlockStamp,
+    BookSnapshot,
     GapNote,
     MarketName,
 )
-from hyperstream.market.window import AnySide
+from hyperstream.market.window import AnySide, best_levels
 from hyperstream.wire.node_blocks import Instrument
 
 if TYPE_CHECKING:
@@ -48,7 +50,8 @@ class LiveMarket:
     """One market. ``doubt`` says why its book may be wrong, and is empty while it is trusted.
 
     ``current_stamp`` tells the last block applied to any market: the book stands after that block.
-    ``is_settled`` tells whether the order statuses of all blocks applied have arrived.
+    ``is_settled`` tells whether the order statuses of all blocks applied have arrived. ``read_time_ns`` is
+    when somebody asked for the book once, 0 if nobody did lately.
     """
 
     name: MarketName
@@ -67,6 +70,7 @@ class LiveMarket:
     listener: MarketListener | None = None
     candles: MarketCandles | None = None
     mark: MarketMark | None = None
+    read_time_ns: int = 0
     _aggregated: dict[Aggregation, tuple[AggregatedSide, AggregatedSide]] = field(factory=dict)
     _followed_up: set[Aggregation] = field(factory=set)
     _published: set[LevelTopic] = field(factory=set)
@@ -196,6 +200,23 @@ class LiveMarket:
             topic.snapshots = found
         return found.topic
 
+    def book_now(self, variant: BookVariant) -> BookSnapshot:
+        """A variant of the book as it stands, for who asks once: nothing is published for it.
+
+        It is no part of a topic and has no place in one. The book is kept in order for a while: whoever
+        asks once often asks again.
+        """
+        self.book.watch()
+        self.read_time_ns = max(1, self.stamp.publish_time_ns)
+        depth, aggregation = variant.depth, variant.aggregation
+        bids: Sequence[AnyLevel]
+        asks: Sequence[AnyLevel]
+        if aggregation is None or aggregation in self._aggregated:
+            bids, asks = (best_levels(side, depth) for side in self.sides(aggregation))
+        else:
+            bids, asks = (best_buckets(side, aggregation, depth) for side in self.book.sides())
+        return BookSnapshot(self.name, 0, 0, self.stamp, self.is_doubtful, bids, asks)
+
     def bbo_stream(self, wire_format: WireFormat | None = None) -> Topic:
         """The topic of the best prices."""
         self.book.watch()
@@ -238,7 +259,9 @@ class LiveMarket:
     @property
     def has_topics(self) -> bool:
         """Whether anybody asked for anything of this market lately."""
-        return bool(self.books or self.bbos or self.tapes or self.orders or self.listener)
+        return bool(
+            self.books or self.bbos or self.tapes or self.orders or self.listener or self.read_time_ns
+        )
 
     @property
     def has_tapes(self) -> bool:
@@ -316,7 +339,9 @@ class LiveMarket:
         self._aggregated = {key: sides for key, sides in self._aggregated.items() if key in used}
         if not self.orders:
             self.book.journal = None
-        if not (self.books or self.bbos or self.listener):
+        if self.read_time_ns <= oldest_ns:
+            self.read_time_ns = 0
+        if not (self.books or self.bbos or self.listener or self.read_time_ns):
             self.book.unwatch()
 
 

@@ -14,7 +14,7 @@ from hyperstream.hub.topic import Topic, WireFormat
 from hyperstream.market.aggregation import Aggregation
 from hyperstream.market.book import Book
 from hyperstream.market.candles import Candle
-from hyperstream.market.updates import BlockStamp, MarketName
+from hyperstream.market.updates import BlockStamp, BookSnapshot, MarketName
 from hyperstream.wire.node_blocks import Instrument
 
 
@@ -62,6 +62,9 @@ class PublishedMarket(Protocol):
 
     def book_stream(self, variant: BookVariant, wire_format: WireFormat | None = None) -> Topic:
         """The book to a depth."""
+
+    def book_now(self, variant: BookVariant) -> BookSnapshot:
+        """A variant of the book as it stands, for who asks once: nothing is published for it."""
 
     def bbo_stream(self, wire_format: WireFormat | None = None) -> Topic:
         """The best bid and ask."""

@@ -135,3 +135,21 @@ class AggregatedSide:
         if not bucket.order_count:
             del self.levels[bucket_key]
             del self.keys[bisect_left(self.keys, bucket_key)]
+
+
+def best_buckets(side: BookSide, aggregation: Aggregation, depth: int) -> list[Bucket]:
+    """The best ``depth`` buckets of a side, best first, for who asks once.
+
+    Price by price away from the best: what is not beyond the edge of the last bucket belongs to it.
+    """
+    buckets: list[Bucket] = []
+    for key in reversed(side.keys):
+        if not buckets or key < buckets[-1].key:
+            if len(buckets) == depth:
+                break
+            low = aggregation.bucket_key(key)
+            buckets.append(Bucket(low, format_e8(abs(low))))
+        level, bucket = side.levels[key], buckets[-1]
+        bucket.size_e8 += level.size_e8
+        bucket.order_count += len(level.orders)
+    return buckets

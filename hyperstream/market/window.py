@@ -17,6 +17,12 @@ from hyperstream.market.level import AnyLevel
 AnySide = BookSide | AggregatedSide
 
 
+def best_levels(side: AnySide, depth: int) -> list[AnyLevel]:
+    """The best ``depth`` levels of a side, best first."""
+    levels = side.levels
+    return [levels[key] for key in reversed(side.keys[-depth:])]
+
+
 @define(eq=False)
 class Window:
     """The best ``depth`` levels of a side as its subscribers hold them."""
@@ -30,8 +36,7 @@ class Window:
 
     def levels(self) -> list[AnyLevel]:
         """The levels in the window now, best first."""
-        levels = self.side.levels
-        return [levels[key] for key in reversed(self.side.keys[-self.depth :])]
+        return best_levels(self.side, self.depth)
 
     def changes(self) -> tuple[list[AnyLevel], list[int]]:
         """What changed since the last call: levels to set, and keys of levels to remove.

@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hyperstream.market.aggregation import AggregatedSide, Aggregation
+from hyperstream.market.aggregation import AggregatedSide, Aggregation, best_buckets
 from hyperstream.market.book import Book
 from hyperstream.market.decimals import format_e8
+from hyperstream.market.window import best_levels
 
 from .flows import blocks
 from .test_book import applier_for, apply
@@ -121,3 +122,22 @@ def test_a_side_made_at_once_has_each_price_in_its_own_bucket(
         assert {key: bucket.order_count for key, bucket in made.levels.items()} == counts
         assert all(bucket.size_e8 == bucket.order_count * 10**8 for bucket in made.levels.values())
         assert made.keys == sorted(counts)
+
+
+@given(
+    st.sets(NEAR_POWERS | st.integers(1, 10**14), max_size=60),
+    st.sampled_from(AGGREGATIONS),
+    st.integers(1, 20),
+)
+def test_the_best_buckets_looked_at_once_are_those_of_a_followed_side(
+    prices: set[int], aggregation: Aggregation, depth: int
+) -> None:
+    book = Book("BTC")
+    for side in book.sides():
+        for oid, price in enumerate(sorted(prices)):
+            side.add(oid, USER, format_e8(price), 10**8, None)
+        followed = best_levels(AggregatedSide(side, aggregation), depth)
+        found = best_buckets(side, aggregation, depth)
+        assert [(bucket.key, bucket.price, bucket.size_e8, bucket.order_count) for bucket in found] == [
+            (bucket.key, bucket.price, bucket.size_e8, bucket.order_count) for bucket in followed
+        ]

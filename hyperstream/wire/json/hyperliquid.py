@@ -129,28 +129,6 @@ class L2BookFormat(HyperliquidFormat):
         return (l2_book(update),)
 
 
-class BareBook:
-    """A book as ``/info`` answers it: no frame, no channel."""
-
-    def encode(self, update: Update) -> bytes:
-        """The book."""
-        if type(update) is not BookSnapshot:
-            raise TypeError(f"{type(self).__name__} does not spell {type(update).__name__}")
-        return l2_book(update)
-
-    def gap(self, note: GapNote) -> bytes:  # noqa: ARG002 - a WireFormat's signature
-        """Who asks once misses nothing."""
-        return b""
-
-    def notice(self, note: NoticeNote) -> bytes:  # noqa: ARG002
-        """Nor is there anything to announce."""
-        return b""
-
-    def merged(self, frame: bytes, count: int) -> bytes:  # noqa: ARG002
-        """The newest is what was asked for."""
-        return frame
-
-
 def l2_book(update: BookSnapshot) -> bytes:
     """A book as ``l2Book`` has it, on the socket and from ``/info``."""
     return b'{"coin":%b,"time":%d,"levels":[[%b],[%b]]}' % (

@@ -28,11 +28,11 @@ from hyperstream.market.updates import (
 from hyperstream.wire.json.candles import CandleFormat
 from hyperstream.wire.json.frames import text_frame
 from hyperstream.wire.json.hyperliquid import (
-    BareBook,
     BboFormat,
     HyperliquidFormat,
     L2BookFormat,
     TradesFormat,
+    l2_book,
 )
 from hyperstream.wire.json.mids import AllMidsFormat
 
@@ -59,7 +59,7 @@ def test_a_book_is_spelled_as_l2book() -> None:
         ],
     }
     assert only(L2BookFormat(text_frame).encode(update)) == {"channel": "l2Book", "data": book}
-    assert json.loads(BareBook().encode(update)) == book
+    assert json.loads(l2_book(update)) == book
 
 
 def test_the_best_prices_are_spelled_as_bbo_with_null_for_an_empty_side() -> None:
@@ -168,5 +168,3 @@ def test_what_a_channel_does_not_spell_is_an_error_of_ours(made_by: type[Hyperli
     delta = BookDelta(*HEAD, [], [], [], [])
     with pytest.raises(TypeError, match=f"{made_by.__name__} does not spell BookDelta"):
         made_by(text_frame).encode(delta)
-    with pytest.raises(TypeError, match="BareBook does not spell BookDelta"):
-        BareBook().encode(delta)

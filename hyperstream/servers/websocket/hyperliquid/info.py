@@ -27,7 +27,7 @@ from hyperstream.servers.websocket.hyperliquid.requests import (
 )
 from hyperstream.servers.websocket.mids import MidsBoard
 from hyperstream.wire.json.candles import candle_json
-from hyperstream.wire.json.hyperliquid import BareBook
+from hyperstream.wire.json.hyperliquid import l2_book
 from hyperstream.wire.json.reading import read_json
 
 MAX_CANDLES = 5_000
@@ -110,9 +110,7 @@ class InfoDesk:
         if not 1 <= depth <= MAX_LEVELS:
             raise ShapeFault(f"nLevels must be from 1 to {MAX_LEVELS}, not {depth}")
         variant = BookVariant(depth, aggregation_of(figures, mantissa), snapshots_only=True)
-        snapshot = self._market(request.get("coin")).book_stream(variant, BARE_BOOK).snapshot()
-        frame = snapshot.frame(0) if snapshot is not None else None
-        return frame or _NULL
+        return l2_book(self._market(request.get("coin")).book_now(variant))
 
     def _all_mids(self, request: dict[str, Any]) -> bytes:
         dex = request.get("dex") or ""
@@ -148,6 +146,3 @@ class _UnknownCoin(Exception):
 
 def _refusal(text: str) -> HttpRefusal:
     return HttpRefusal(HTTPStatus.UNPROCESSABLE_ENTITY, text)
-
-
-BARE_BOOK = BareBook()
