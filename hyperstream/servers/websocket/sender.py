@@ -139,9 +139,14 @@ class Sender:
         if self.transport.has_unsent:
             self.wake()
 
+    @property
+    def is_full(self) -> bool:
+        """Whether too many answers wait for another question to be heard."""
+        return len(self._answers) > MAX_ANSWERS
+
     async def wait_room(self) -> None:
         """Wait while too many answers wait: who asks but does not listen is not heard."""
-        while len(self._answers) > MAX_ANSWERS:
+        while self.is_full:
             self._has_room = trio.Event()
             await self._has_room.wait()
 

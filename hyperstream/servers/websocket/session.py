@@ -258,6 +258,10 @@ class Session:
         elif now - self._progress_at > STALL_SECONDS:
             self.abort("stalled readers")
             return
+        if self._sender.is_full:
+            # Nothing it sends is read now, an answer to a ping neither: that it reads is its sign of life.
+            self._received_at, self._pinged_at = now, None
+            return
         if self._pinged_at is not None:
             if now - self._pinged_at > PONG_SECONDS:
                 self.abort("peers without a sign of life")
