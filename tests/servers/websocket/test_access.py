@@ -18,7 +18,7 @@ from hyperstream.servers.door.keys import key_entry, make_key
 from hyperstream.servers.websocket.server import WebSocketServer
 from hyperstream.testing import BUSY
 
-from .raw_peer import raw_peer
+from .raw_peer import raw_peer, request
 from .serving import client, serving, wait_until
 
 CERTIFICATES = Path(__file__).parents[1] / "grpc" / "certificates"
@@ -64,6 +64,26 @@ async def test_a_key_is_taken_from_either_header_and_from_nowhere_else(tmp_path:
             assert (await web.post(url, json={"type": "allMids"})).status_code == 401
             headers = {"x-api-key": keys["desk"]}
             assert (await web.post(url, json={"type": "allMids"}, headers=headers)).status_code == 200
+
+
+async def test_a_browser_may_ask_without_a_key_whether_it_may_send_one(tmp_path: Path) -> None:
+    """It never sends a key with that question; all the rest needs one."""
+    write_keys(tmp_path / "keys.toml", desk="")
+    page = {"origin": "https://desk.example"}
+    asking = {**page, "access-control-request-method": "POST", "access-control-request-headers": "x-api-key"}
+    settings: dict[str, Any] = {"api_keys": str(tmp_path / "keys.toml"), "origins": (page["origin"],)}
+    async with serving(tmp_path, **settings) as served, httpx.AsyncClient(trust_env=False) as web:
+        url = f"http://127.0.0.1:{served.port}/info"
+        answer = await web.options(url, headers=asking)
+        assert answer.status_code == 204
+        assert "x-api-key" in answer.headers["access-control-allow-headers"]
+        assert answer.headers["access-control-allow-origin"] == "https://desk.example"
+        asking["origin"] = "https://evil.example"
+        assert (await web.options(url, headers=asking)).status_code == 403
+        assert (await web.post(url, json={"type": "allMids"}, headers=page)).status_code == 401
+        async with raw_peer(served.port) as peer:
+            await peer.send(request(method="OPTIONS"))
+            assert (await peer.answer())[0] == 405, "no WebSocket is opened with it"
 
 
 async def test_anyone_may_come_without_a_key_but_not_with_a_wrong_one(tmp_path: Path) -> None:
