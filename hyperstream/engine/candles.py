@@ -30,16 +30,18 @@ class CandleTopic:
 
     def publish(self, stamp: BlockStamp, trades: list[Trade]) -> None:
         """Publish every candle the block's trades were in, as it stands after them."""
+        is_told = True
         for trade in trades:
             forming = self._forming
             if forming is None or trade.time_ms >= forming.end_ms:
-                if forming is not None:
+                if forming is not None and not is_told:
                     self._tell(stamp, forming)
                 price_e8 = parse_e8(trade.price)
                 bounds = span(self.interval, trade.time_ms)
                 self._forming = forming = Candle(*bounds, price_e8, price_e8, price_e8, price_e8, 0, 0)
             forming.add(parse_e8(trade.price), parse_e8(trade.size))
-        if self._forming is not None:
+            is_told = False
+        if self._forming is not None and not is_told:
             self._tell(stamp, self._forming)
 
     def begin(self) -> None:

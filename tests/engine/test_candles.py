@@ -95,6 +95,17 @@ def test_a_candle_that_ended_within_a_block_is_told_before_the_next(world: World
     assert follower.take() == [(0, 2), (1, 1)]
 
 
+def test_a_candle_that_was_told_as_it_ended_is_not_told_again(world: World) -> None:
+    """Whoever keeps up would be told that the next one merged it, though it missed nothing."""
+    follower = follow(world)
+    world.apply(traded(2, 0))
+    assert follower.take() == [(0, 1)]
+    world.apply(traded(3, 1))
+    assert follower.take() == [(1, 1)]
+    world.apply(traded(4, 3))
+    assert follower.take() == [(3, 1)]
+
+
 def test_who_comes_later_begins_with_the_candle_that_forms(world: World) -> None:
     first = follow(world)
     world.apply(traded(2, 0, 0))
