@@ -75,7 +75,9 @@ class Subscription(ABC):
     then says why, if the subscriber was at fault. ``write`` sends a message at once, or returns
     False; servers that can do that set it, and ``is_idle`` while nothing is being sent otherwise.
     ``is_prompt`` while it keeps up: its live cursors are handed updates before all others. ``who`` names the
-    subscriber to people: the call or the dialect, and the peer's address.
+    subscriber to people: the call or the dialect, and the peer's address. With ``in_parts`` the frames of a
+    snapshot are parts of one message: from its first to its last nothing else is taken, neither updates
+    of other topics nor their snapshots.
     """
 
     hub: Hub
@@ -94,6 +96,7 @@ class Subscription(ABC):
     gaps: int = 0
     is_prompt: bool = False
     who: str = ""
+    in_parts: bool = False
     _blocks_behind: int = 0
     _joining: dict[Cursor, None] = field(factory=dict)
     _held_bytes: int = 0
@@ -299,8 +302,12 @@ class Subscription(ABC):
         Live updates and pieces of the backlog take turns, so neither waits for all of the other.
         """
         self.hub.settle()
-        turn = (self._take_backlog, self._take_live)
-        for take in turn if self._is_backlog_turn else reversed(turn):
+        turn: list[Callable[[], bytes | None]] = [self._take_backlog, self._take_live]
+        if self.in_parts and self.under_way is not None:
+            turn = [self._take_backlog]
+        elif not self._is_backlog_turn:
+            turn.reverse()
+        for take in turn:
             message = take()
             if message is not None:
                 self._is_backlog_turn = take != self._take_backlog
@@ -315,7 +322,8 @@ class Subscription(ABC):
             return None
         frames: list[bytes] = []
         size = 0
-        for cursor in list(self._joining):
+        under_way = self.under_way if self.in_parts else None
+        for cursor in list(self._joining) if under_way is None else (under_way,):
             if cursor.not_before > self._taken_number():
                 continue
             if cursor.stage is Stage.WAITING and not cursor.begin(frames):
@@ -325,9 +333,17 @@ class Subscription(ABC):
             size += cursor.send(frames, PIECE_BYTES - size)
             if cursor.stage is Stage.LIVE:
                 self._now_live(cursor)
-            if size >= PIECE_BYTES:
+            if size >= PIECE_BYTES or (self.in_parts and frames):
                 break
         return b"".join(frames) if frames else None
+
+    @property
+    def under_way(self) -> Cursor | None:
+        """The cursor whose snapshot has been taken in part; with ``in_parts`` there is only one."""
+        for cursor in self._joining:
+            if cursor.stage is Stage.SNAPSHOT:
+                return cursor
+        return None
 
     def _write_now(self, body: bytes) -> bool:
         """Send a message past the outbox, if the peer can take it at this moment."""

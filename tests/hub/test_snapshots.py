@@ -131,3 +131,32 @@ def test_what_has_not_begun_yet_begins_once(stage: Stage, contract: Contract) ->
     subscription, client = stage.subscribe(contract, topic)
     subscription.begin_again(topic.topic)
     assert kinds(events_of(drain(subscription, client))) == ["chunk"]
+
+
+@pytest.mark.parametrize("contract", QUEUED)
+def test_nothing_comes_between_the_parts_of_a_snapshot_that_is_one_message(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch, contract: Contract
+) -> None:
+    monkeypatch.setattr(subscriptions, "PIECE_BYTES", 200)
+    topics = [stage.topic(symbol) for symbol in "ABC"]
+    for topic in topics:
+        topic.state = {f"k{number}": number for number in range(5)}
+    subscription, client = stage.subscribe(contract, *topics)
+    subscription.in_parts = True
+    messages = []
+    while (message := subscription.take()) is not None:
+        messages.append(message)
+        client.receive(message)
+        for topic in topics:
+            stage.block(topic, value=len(messages) % 7) if len(messages) < 20 else None
+    for message in messages:
+        assert len({event["symbol"] for event in events_of([message]) if event["kind"] == "chunk"}) <= 1
+    events = events_of(messages)
+    for topic in topics:
+        chunks = [
+            place
+            for place, event in enumerate(events)
+            if (event["symbol"], event["kind"]) == (topic.symbol, "chunk")
+        ]
+        assert chunks == list(range(chunks[0], chunks[0] + len(chunks)))
+        assert client.held[topic.symbol].state == topic.state

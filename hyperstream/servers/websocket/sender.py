@@ -18,7 +18,6 @@ from collections.abc import Callable
 import trio
 from attrs import define, field
 
-from hyperstream.hub.cursor import Stage
 from hyperstream.hub.subscription import Subscription
 from hyperstream.hub.topic import Snapshot
 from hyperstream.servers.door.transport import Transport
@@ -59,7 +58,6 @@ class Sender:
     _turn: int = 0
     _credit: int = 0
     _debts: dict[Subscription, int] = field(factory=dict)
-    _in_parts: dict[Subscription, None] = field(factory=dict)
     _leaving: list[Subscription] = field(factory=list)
     _open: Subscription | None = None
     _open_snapshot: Snapshot | None = None
@@ -89,10 +87,9 @@ class Sender:
     def add(self, subscription: Subscription, *, in_parts: bool) -> None:
         """Take messages from this subscription too. ``in_parts``: its snapshots are single messages."""
         subscription.write = self._write_idle
+        subscription.in_parts = in_parts
         subscription.is_idle = self._can_write
         self.subscriptions.append(subscription)
-        if in_parts:
-            self._in_parts[subscription] = None
 
     def drop(self, subscription: Subscription) -> None:
         """Take nothing of it any more; if its snapshot is under way, when that has been sent."""
@@ -100,7 +97,6 @@ class Sender:
         if self._open is subscription:
             self._leaving.append(subscription)
             return
-        self._in_parts.pop(subscription, None)
         self._debts.pop(subscription, None)
         self.subscriptions.remove(subscription)
 
@@ -231,7 +227,7 @@ class Sender:
             subscription = subscriptions[self._turn % len(subscriptions)]
             if self._credit > 0:
                 while (message := subscription.take()) is not None:
-                    if subscription in self._in_parts:
+                    if subscription.in_parts:
                         self._open_snapshot = _snapshot_under_way(subscription)
                         self._open = subscription if self._open_snapshot is not None else None
                     if message:
@@ -265,7 +261,5 @@ class Sender:
 
 def _snapshot_under_way(subscription: Subscription) -> Snapshot | None:
     """The snapshot of which parts have been taken and others have not."""
-    for cursor in subscription.cursors.values():
-        if cursor.stage is Stage.SNAPSHOT and cursor.backlog is not None:
-            return cursor.backlog.snapshot
-    return None
+    cursor = subscription.under_way
+    return cursor.backlog.snapshot if cursor is not None and cursor.backlog is not None else None
