@@ -7,7 +7,7 @@ done a few markets at a time, and only while somebody follows.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 
 import trio
 from attrs import define, field
@@ -20,6 +20,7 @@ from hyperstream.market.mids import MidsUpdate, mid_price
 from hyperstream.market.updates import BlockStamp, MarketName, Update
 
 MARKETS_A_TURN = 8
+ASKED_AGAIN_NS = 100_000_000
 _NO_BLOCK = BlockStamp(0, 0, 0, 0, 0)
 
 
@@ -62,6 +63,8 @@ class MidsBoard:
     now_ns: Callable[[], int]
     _topics: dict[tuple[str, WireFormat], MidsTopic] = field(factory=dict)
     _wanted: trio.Event = field(factory=trio.Event)
+    _asked: dict[str, dict[str, str]] = field(factory=dict)
+    _asked_at: tuple[int, int] = (0, 0)
 
     def stream(self, dex: str, wire_format: WireFormat) -> Topic:
         """The topic of a dex's mids; they are told soon, if they were not before."""
@@ -73,10 +76,23 @@ class MidsBoard:
             self._wanted.set()
         return found.topic
 
-    def mids(self, dex: str = "") -> dict[str, str]:
-        """The mid prices of a dex now, by coin."""
-        priced = ((market.name.symbol, _mid(market)) for market in self._markets(dex))
-        return {symbol: mid for symbol, mid in priced if mid}
+    def mids(self, dex: str = "") -> Mapping[str, str]:
+        """The mid prices of a dex now, by coin: looked at once for all who ask at the same time.
+
+        Programs poll them, and looking at all markets takes long: it is done after a block, and ten times a
+        second at most without one.
+        """
+        state = self.directory.height, self.now_ns() // ASKED_AGAIN_NS
+        if state != self._asked_at:
+            self._asked_at = state
+            self._asked.clear()
+        found = self._asked.get(dex)
+        if found is None:
+            priced = ((market.name.symbol, _mid(market)) for market in self._markets(dex))
+            found = {symbol: mid for symbol, mid in priced if mid}
+            if found:
+                self._asked[dex] = found
+        return found
 
     def dexes(self) -> set[str]:
         """The builders' dexes that have markets."""

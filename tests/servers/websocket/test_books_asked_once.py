@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import itertools
 import time
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import httpx
 
 from hyperstream.engine.live_market import LINGER_NS
+from hyperstream.servers.websocket.mids import ASKED_AGAIN_NS
 from hyperstream.testing import BUSY
 
 from .serving import Served, client, serving
@@ -56,3 +58,21 @@ async def test_books_asked_once_leave_nothing_to_publish(tmp_path: Path) -> None
             served.engine._markets.retire_topics(time.time_ns() + later_ns)
             watched.append((market.book.is_watched, market.has_topics))
         assert watched == [(True, True), (True, True), (False, False)], "who asks once often asks again"
+
+
+async def test_mids_are_looked_at_once_for_all_who_ask_after_a_block(tmp_path: Path) -> None:
+    async with serving(tmp_path, busy=BUSY) as served:
+        board = served.content._mids
+        board.now_ns = lambda: 1
+        told = []
+        for _ in range(30):
+            served.step()
+            told.append(board.mids())
+            assert board.mids() is told[-1]
+            best = served.node.truth("BTC", 1)
+            (bid, *_), (ask, *_) = best.bids[0], best.asks[0]
+            assert Decimal(told[-1]["BTC"]) == (Decimal(bid) + Decimal(ask)) / 2
+        board.now_ns = lambda: ASKED_AGAIN_NS
+        assert board.mids() is not told[-1], "a book may change without a block, when it is repaired"
+        assert board.mids("made up") == {}
+        assert list(board._asked) == [""]
