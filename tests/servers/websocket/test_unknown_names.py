@@ -7,6 +7,11 @@ from typing import Any
 
 import httpx
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hyperstream.servers.websocket.hyperliquid.streams import nearest
+from hyperstream.testing.listings import choose_markets
 
 from .serving import client, serving
 
@@ -60,3 +65,28 @@ async def test_a_new_market_without_candles_harms_nobody_who_follows_those_of_ev
             assert answer["channel"] == "subscriptionResponse"
             assert served.engine.market("NEW") is not None
             assert await peer.ask({"method": "ping"}) == {"channel": "pong"}
+
+
+@pytest.mark.parametrize(
+    ("name", "close"),
+    [
+        ("btc", "BTC"),
+        ("BTX", "BTC"),
+        ("XYZ100", "xyz:XYZ100"),
+        ("XYZ:xyz100", "xyz:XYZ100"),
+        ("purr/usd", "PURR/USDC"),
+        ("BTC-USDT", "BTC"),
+        ("BTCUSDC", "BTC"),
+        ("¤¤¤¤", ""),
+        ("x" * 5000, ""),
+    ],
+)
+def test_of_six_hundred_names_the_nearest_is_found(name: str, close: str) -> None:
+    names = [spec.symbol for spec in choose_markets(600)]
+    assert nearest(name, [*names, "xyz:XYZ100", "PURR/USDC"]) == close
+    assert nearest(name, []) == ""
+
+
+@given(st.text(min_size=1), st.lists(st.text(min_size=1)))
+def test_the_nearest_name_is_one_there_is(name: str, names: list[str]) -> None:
+    assert nearest(name, names) in ["", *names]
