@@ -203,8 +203,8 @@ class LiveMarket:
     def book_now(self, variant: BookVariant) -> BookSnapshot:
         """A variant of the book as it stands, for who asks once: nothing is published for it.
 
-        It is no part of a topic and has no place in one. The book is kept in order for a while: whoever
-        asks once often asks again.
+        It has a place in the topic of that variant if there is one, and none (0) otherwise. The book is kept
+        in order for a while: whoever asks once often asks again.
         """
         self.book.watch()
         self.read_time_ns = max(1, self.stamp.publish_time_ns)
@@ -215,7 +215,10 @@ class LiveMarket:
             bids, asks = (best_levels(side, depth) for side in self.sides(aggregation))
         else:
             bids, asks = (best_buckets(side, aggregation, depth) for side in self.book.sides())
-        return BookSnapshot(self.name, 0, 0, self.stamp, self.is_doubtful, bids, asks)
+        standing = self.books.get((variant, self.formats.orderbook))
+        epoch, sequence = (standing.topic.epoch, standing.topic.sequence) if standing is not None else (0, 0)
+        doubtful, mark = self.is_doubtful, self.mark_price
+        return BookSnapshot(self.name, epoch, sequence, self.stamp, doubtful, bids, asks, mark)
 
     def bbo_stream(self, wire_format: WireFormat | None = None) -> Topic:
         """The topic of the best prices."""

@@ -64,7 +64,10 @@ class PublishedMarket(Protocol):
         """The book to a depth."""
 
     def book_now(self, variant: BookVariant) -> BookSnapshot:
-        """A variant of the book as it stands, for who asks once: nothing is published for it."""
+        """A variant of the book as it stands, for who asks once: nothing is published for it.
+
+        Its epoch and sequence are those of the topic that somebody follows, 0 if nobody does.
+        """
 
     def bbo_stream(self, wire_format: WireFormat | None = None) -> Topic:
         """The best bid and ask."""

@@ -6,8 +6,6 @@ from collections.abc import Iterable
 from typing import Any
 
 from attrs import define
-from grpclib.const import Status
-from grpclib.exceptions import GRPCError
 from grpclib.server import Stream
 
 from hyperstream.hub.directory import PublishedMarket
@@ -51,11 +49,7 @@ class OrderbookService(MarketService):
         """The book of one market now."""
         request = await self._request(stream)
         variant = book_variant(request)
-        topic = choose_one(request, self.directory).book_stream(variant)
-        snapshot = topic.snapshot()
-        frame = snapshot.frame(0) if snapshot is not None else None
-        if frame is None:
-            raise GRPCError(Status.UNAVAILABLE, "the book cannot be read now; try again")
+        frame = ORDERBOOK.encode(choose_one(request, self.directory).book_now(variant))
         response = orderbook_pb2.SubscribeOrderbookResponse.FromString(frame)
         await stream.send_message(response.events[0].snapshot)
 

@@ -54,6 +54,36 @@ async def test_get_orderbook_is_the_nodes_book(tmp_path: Path, depth: int) -> No
         client.close()
 
 
+async def test_a_book_asked_for_once_leaves_nothing_to_be_published(tmp_path: Path) -> None:
+    async with serving(tmp_path) as served:
+        client = Client(served.port)
+        for depth in range(1, 60):
+            request = orderbook_pb2.GetOrderbookRequest(
+                symbols=["BTC"], depth=depth, significant_figures=depth % 4 + 2
+            )
+            reply = await in_thread(client.call, "GetOrderbook", request)
+            assert (reply.epoch, reply.sequence) == (0, 0)
+        market = served.engine.find_symbol("BTC")
+        assert market is not None
+        assert not list(market.topics())
+        client.close()
+
+
+async def test_a_book_asked_for_once_has_its_place_in_the_stream_that_is_followed(tmp_path: Path) -> None:
+    async with serving(tmp_path) as served:
+        client = Client(served.port)
+        follow = orderbook_pb2.SubscribeOrderbookRequest(symbols=["BTC"], depth=1000)
+        call = client.stream("SubscribeOrderbook", follow)
+        last = (await in_thread(lambda: next(flat(call)))).snapshot
+        request = orderbook_pb2.GetOrderbookRequest(symbols=["BTC"], depth=1000)
+        for _ in range(5):
+            reply = await in_thread(client.call, "GetOrderbook", request)
+            assert (reply.epoch, reply.sequence) == (last.epoch, last.sequence)
+            served.step()
+            last = (await in_thread(lambda: next(flat(call)))).delta
+        client.close()
+
+
 @pytest.mark.parametrize("depth", [3, 50, 1000])
 async def test_snapshot_and_deltas_rebuild_every_book_at_every_height(tmp_path: Path, depth: int) -> None:
     async with serving(tmp_path) as served:
