@@ -145,6 +145,15 @@ async def test_what_cannot_be_served_is_an_error_that_says_why_and_the_socket_li
         assert pong == {"channel": "pong"}
 
 
+async def test_every_type_that_a_refusal_names_can_be_subscribed_to(tmp_path: Path) -> None:
+    async with serving(tmp_path) as served:
+        (refused,) = await talk(served, subscribe(type="orderUpdates", user="0x"))
+        named = refused["data"].partition("there are ")[2].split(", ")
+        asked = [subscribe(type=kind, coin="BTC", interval="1m") for kind in named]
+        answers = [(await talk(served, message))[0]["channel"] for message in asked]
+        assert answers == ["subscriptionResponse"] * len(named)
+
+
 async def test_who_comes_before_the_books_are_loaded_is_asked_to_come_again(tmp_path: Path) -> None:
     """A client that reconnects after a restart would drop for good what an error refuses."""
     async with serving(tmp_path, load=False) as served:
