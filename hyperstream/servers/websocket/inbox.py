@@ -34,6 +34,11 @@ class InboxLimits:
     max_message_bytes: int = 8_192
     max_fragments: int = MAX_FRAGMENTS
 
+    @property
+    def size_reason(self) -> str:
+        """What a peer is told whose message is longer."""
+        return f"a message may have {self.max_message_bytes} bytes"
+
 
 @define(eq=False)
 class Inbox:
@@ -58,10 +63,8 @@ class Inbox:
             self._parts.append(data if isinstance(data, str) else bytes(data))
         is_narrow = not isinstance(data, str) or data.isascii()
         self._size += len(data) if is_narrow else len(data.encode())
-        most = self.limits.max_message_bytes
-        if self._size > most:
-            text = f"a message may have {most} bytes"
-            raise Misuse("messages too big", CloseReason.MESSAGE_TOO_BIG, text)
+        if self._size > self.limits.max_message_bytes:
+            raise Misuse("messages too big", CloseReason.MESSAGE_TOO_BIG, self.limits.size_reason)
         if event.message_finished:
             return self._finish(isinstance(event, TextMessage), now)
         if event.frame_finished:

@@ -184,7 +184,9 @@ class Session:
                 CloseReason.INVALID_FRAME_PAYLOAD_DATA: "invalid payloads",
             }
             code = CloseReason(event.code)
-            self._refuse(cause.get(code, "protocol errors"), code, event.reason or "")
+            is_too_big = code is CloseReason.MESSAGE_TOO_BIG
+            reason = self.limits.inbox.size_reason if is_too_big else event.reason or ""
+            self._refuse(cause.get(code, "protocol errors"), code, reason)
 
     def _refuse(self, cause: str, code: CloseReason, reason: str) -> None:
         """The peer did what it may not: close, and listen to nothing more."""

@@ -187,6 +187,18 @@ async def test_a_smaller_window_is_kept_to(tmp_path: Path) -> None:
         assert len(json.dumps(book)) > 512
 
 
+@pytest.mark.parametrize("is_packed", [False, True])
+async def test_who_sends_too_long_a_message_is_told_how_long_it_may_be(
+    tmp_path: Path, is_packed: bool
+) -> None:
+    text = b"x" * 9000
+    data = frame(TEXT, packed(text), rsv=0x40) if is_packed else frame(TEXT, text)
+    async with serving(tmp_path) as served, raw_peer(served.port) as peer:
+        await peer.upgrade(sec_websocket_extensions=NAME)
+        await peer.send(data)
+        assert await peer.closed() == (1009, "a message may have 8192 bytes")
+
+
 async def test_a_bomb_ends_its_sender_alone(tmp_path: Path) -> None:
     bomb = frame(TEXT, packed(b"\0" * 100_000_000, level=9), rsv=0x40)
     async with serving(tmp_path) as served, raw_peer(served.port) as peer, raw_peer(served.port) as other:
