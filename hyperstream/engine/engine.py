@@ -16,6 +16,7 @@ from hyperstream.engine.live_market import LiveMarket
 from hyperstream.engine.markets import Markets
 from hyperstream.engine.order_level import OrderLevel
 from hyperstream.engine.recovery import Recovery
+from hyperstream.engine.stop_level import StopLevel
 from hyperstream.engine.tape import Tape
 from hyperstream.engine.topics import MarketFormats
 from hyperstream.errors import FormatError
@@ -90,6 +91,7 @@ class Engine:
     _order_level: OrderLevel = field(init=False)
     _markets: Markets = field(init=False)
     _book_level: BookLevel = field(init=False)
+    _stop_level: StopLevel = field(init=False)
     _tape: Tape = field(init=False)
     _recovery: Recovery = field(init=False)
 
@@ -105,7 +107,10 @@ class Engine:
         )
         self._book_level = BookLevel(self._markets, self._order_level, self.now_ns, self.counts)
         self._tape = Tape(self._markets, self.now_ns, self.counts)
-        self._recovery = Recovery(self._markets, self._order_level, self.now_ns, self.request_repair)
+        self._stop_level = StopLevel(self._markets, self.now_ns, self.counts)
+        self._recovery = Recovery(
+            self._markets, self._order_level, self._stop_level, self.now_ns, self.request_repair
+        )
 
     # --- driving it ---
 
@@ -162,6 +167,7 @@ class Engine:
             case StatusBlock():
                 self.positions["statuses"] = item.position
                 self._order_level.add_statuses(item)
+                self._stop_level.add_statuses(item)
             case FillBlock():
                 self._apply_fills(item)
             case SnapshotOrders():
@@ -177,6 +183,7 @@ class Engine:
                 self._markets.identify(item)
             case SourceStarted():
                 self._order_level.expect_statuses("statuses" in item.sources)
+                self._stop_level.expect_statuses("statuses" in item.sources)
                 self._tape.is_in_parts = item.layout == "streaming"
         self.hub.flush()
 
@@ -227,6 +234,8 @@ class Engine:
             self._recovery.lose(gap)
         elif gap.source == "fills":
             self._tape.end_block()
+        else:
+            self._stop_level.lose(gap, detail)
         for market in self._markets.by_symbol.values():
             if gap.source == "diffs":
                 self._markets.doubt(market, "missing blocks", detail)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, TypeVar
 from attrs import define, field
 
 from hyperstream.engine.listener import MarketListener
+from hyperstream.engine.market_stops import MarketStops
 from hyperstream.engine.topics import (
     BboTopic,
     BookTopic,
@@ -61,6 +62,7 @@ class LiveMarket:
     current_stamp: Callable[[], BlockStamp]
     is_settled: Callable[[], bool]
     chunk_orders: int
+    stops: MarketStops
     doubt: str = ""
     instrument: Instrument | None = None
     books: dict[tuple[BookVariant, WireFormat], BookTopic] = field(factory=dict)
@@ -262,9 +264,8 @@ class LiveMarket:
     @property
     def has_topics(self) -> bool:
         """Whether anybody asked for anything of this market lately."""
-        return bool(
-            self.books or self.bbos or self.tapes or self.orders or self.listener or self.read_time_ns
-        )
+        asked = self.books or self.bbos or self.tapes or self.orders or self.stops.topics
+        return bool(asked or self.listener or self.read_time_ns)
 
     @property
     def has_tapes(self) -> bool:
@@ -276,6 +277,8 @@ class LiveMarket:
         yield from self.book_topics()
         for tape in self.tapes.values():
             yield tape.topic
+        for stops in self.stops.topics.values():
+            yield stops.topic
 
     def book_topics(self) -> Iterator[Topic]:
         """The topics that depend on the book."""
@@ -294,6 +297,7 @@ class LiveMarket:
         self.doubt = reason
         for topic in self.book_topics():
             topic.tell_gap(self.gap(topic, GAP_SOURCE, reason))
+        self.stops.doubt_because(reason)
         if self.listener is not None:
             self.listener.book_doubted(reason)
 
@@ -338,6 +342,7 @@ class LiveMarket:
         self.bbos = _used_since(oldest_ns, self.bbos)
         self.tapes = _used_since(oldest_ns, self.tapes)
         self.orders = _used_since(oldest_ns, self.orders)
+        self.stops.retire(oldest_ns)
         used = {variant.aggregation for variant, _ in self.books}
         self._aggregated = {key: sides for key, sides in self._aggregated.items() if key in used}
         if not self.orders:

@@ -10,6 +10,7 @@ from attrs import define, field
 
 from hyperstream.engine.listener import MarketListener
 from hyperstream.engine.live_market import LiveMarket
+from hyperstream.engine.market_stops import MarketStops
 from hyperstream.engine.topics import MarketFormats
 from hyperstream.hub.hub import Hub
 from hyperstream.market.book import Book
@@ -24,9 +25,11 @@ log = structlog.get_logger("hyperstream.engine")
 class Markets:
     """The markets. ``wanted`` are the symbols to keep (``{"*"}``: all).
 
-    ``stamp`` is the last block applied; all books stand after it. ``books`` holds the book of each
-    market for whoever applies diffs; it changes when a market's book is replaced.
-    ``audience_version`` rises when somebody may have come to listen, and when topics may have been dropped.
+    ``stamp`` is the last block applied; all books stand after it. ``statuses_stamp`` is the last block of
+    order statuses; all waiting orders stand after that, and ``knows_triggers`` says whether those of a market
+    that appears now are all told. ``books`` holds the book of each market for whoever applies diffs; it
+    changes when a market's book is replaced. ``audience_version`` rises when somebody may have come to
+    listen, and when topics may have been dropped.
     """
 
     hub: Hub
@@ -36,6 +39,8 @@ class Markets:
     is_settled: Callable[[], bool]
     counts: Counter[str]
     stamp: BlockStamp = field(factory=lambda: BlockStamp(0, 0, 0, 0, 0))
+    statuses_stamp: BlockStamp = field(factory=lambda: BlockStamp(0, 0, 0, 0, 0))
+    knows_triggers: bool = False
     by_symbol: dict[str, LiveMarket] = field(factory=dict)
     books: dict[str, Book] = field(factory=dict)
     _symbol_of: dict[int, str] = field(factory=dict)
@@ -53,14 +58,18 @@ class Markets:
         index = asset_index(symbol)
         if index is not None:
             self._symbol_of[index] = symbol
+        name = MarketName(symbol, index)
         market = LiveMarket(
-            name=MarketName(symbol, index),
+            name=name,
             book=book,
             hub=self.hub,
             formats=self.formats,
             current_stamp=lambda: self.stamp,
             is_settled=self.is_settled,
             chunk_orders=self.chunk_orders,
+            stops=MarketStops(
+                name, self.hub, lambda: self.statuses_stamp, self.chunk_orders, self.knows_triggers
+            ),
         )
         self.by_symbol[symbol] = market
         for follow in list(self._followers):

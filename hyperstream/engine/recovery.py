@@ -11,6 +11,7 @@ from hyperstream.engine.collector import pause_collector, resume_collector, set_
 from hyperstream.engine.markets import Markets
 from hyperstream.engine.order_level import OrderLevel
 from hyperstream.engine.repair import Repair, Staging
+from hyperstream.engine.stop_level import StopLevel
 from hyperstream.market.book import Book
 from hyperstream.market.updates import BlockStamp
 from hyperstream.wire.node_blocks import (
@@ -33,6 +34,7 @@ class Recovery:
 
     markets: Markets
     order_level: OrderLevel
+    stop_level: StopLevel
     now_ns: Callable[[], int]
     request: Callable[[RepairRequest], None] | None
     _staging: Staging | None = None
@@ -58,26 +60,29 @@ class Recovery:
         if self._staging is not None:
             staging, self._staging = self._staging, None
             if ended.is_complete:
-                self._load_all(staging)
+                self._load_all(staging, has_triggers=ended.has_triggers)
             else:
                 resume_collector()
             return ended.is_complete
         if self._repair is not None:
             self._repair.end(ended)
+            if self._repair.staging is not None:
+                self.stop_level.stage(self._repair.staging, ended.has_triggers)
             self._finish_repair()
         return False
 
-    def _load_all(self, staging: Staging) -> None:
+    def _load_all(self, staging: Staging, *, has_triggers: bool) -> None:
         """Every book is the snapshot's now; the next block is the one after its height."""
         self._repair = None
         self.order_level.clear(staging.height)
         markets = self.markets
         markets.stamp = BlockStamp(staging.height, 0, 0, 0, self.now_ns())
-        for symbol in staging.books:
+        for symbol in (*staging.books, *staging.stops):
             markets.open(symbol)
         reason = f"books were loaded from the snapshot of height {staging.height}"
         for symbol in markets.by_symbol:
             self._put(symbol, staging.books.get(symbol) or Book(symbol), reason, staging.faults)
+        self.stop_level.load_all(staging, has_triggers)
         set_books_aside()
         self._tell_bare(staging)
         log.info(
@@ -120,11 +125,16 @@ class Recovery:
         """Ask for a snapshot of the markets that are doubtful, unless one is under way."""
         if self._repair is not None or self.request is None:
             return
-        reasons = self.markets.doubtful()
+        books, stops = self.markets.doubtful(), self.stop_level.doubtful()
+        if not books and self.stop_level.repair is not None:
+            return
+        reasons = stops | books
         if reasons:
             height = self.markets.stamp.height
-            self._repair = Repair(frozenset(reasons), height)
+            self._repair = Repair(frozenset(books), height)
+            self.stop_level.begin_repair(frozenset(stops))
             told = "; ".join(sorted(set(reasons.values()))[:REASONS_TOLD])
+            height = max(height, self.markets.statuses_stamp.height)
             self.request(RepairRequest(frozenset(reasons), height, told))
 
     def _finish_repair(self) -> None:

@@ -18,10 +18,12 @@ from hyperstream.errors import FormatError
 from hyperstream.market.book import Book, BookFault
 from hyperstream.market.decimals import DecimalCache
 from hyperstream.market.order import MAX_OID
+from hyperstream.market.stop_orders import StopOrder
 from hyperstream.wire.diff_lines import Diff
 from hyperstream.wire.diffs import Applied, DiffApplier
 from hyperstream.wire.node_blocks import DiffBlock, HeightGap, SnapshotBegun, SnapshotEnded, SnapshotOrders
 from hyperstream.wire.statuses import snapshot_attributes
+from hyperstream.wire.trigger_statuses import stop_order
 
 MAX_KEPT_DIFFS = 2_000_000
 
@@ -31,12 +33,17 @@ class Staging:
     """Books being built from a snapshot. ``faults`` names what was wrong, by symbol.
 
     An order whose attributes cannot be read rests all the same, without them: ``bare`` counts those, and
-    ``bare_problem`` says what was wrong with the first.
+    ``bare_problem`` says what was wrong with the first. ``stops`` are the orders that wait for their price,
+    by symbol and oid; markets where one could not be read are ``unread_stops``. Books are built of
+    ``symbols`` only, unless that is None.
     """
 
     height: int
     is_full: bool
+    symbols: frozenset[str] | None = None
     books: dict[str, Book] = field(factory=dict)
+    stops: dict[str, dict[int, StopOrder]] = field(factory=dict)
+    unread_stops: set[str] = field(factory=set)
     faults: dict[str, str] = field(factory=dict)
     bare: int = 0
     bare_problem: str = ""
@@ -44,7 +51,11 @@ class Staging:
     _users: dict[str, str] = field(factory=dict)
 
     def add(self, orders: SnapshotOrders) -> None:
-        """Append a piece of the snapshot to its book."""
+        """Append a piece of the snapshot to its book, and its trigger orders to those that wait."""
+        if orders.triggers:
+            self._add_triggers(orders)
+        if self.symbols is not None and orders.symbol not in self.symbols:
+            return
         book = self.books.get(orders.symbol)
         if book is None:
             book = self.books[orders.symbol] = Book(orders.symbol)
@@ -68,6 +79,19 @@ class Staging:
             except FormatError as fault:
                 self.bare += 1
                 self.bare_problem = self.bare_problem or str(fault)
+
+    def _add_triggers(self, orders: SnapshotOrders) -> None:
+        """Take in orders that wait; both sides of a market list the same."""
+        stops = self.stops.setdefault(orders.symbol, {})
+        for user, row in orders.triggers:
+            try:
+                order = stop_order(user, row)
+            except FormatError as fault:
+                self.bare += 1
+                self.bare_problem = self.bare_problem or str(fault)
+                self.unread_stops.add(orders.symbol)
+            else:
+                stops[order.oid] = order
 
 
 @define(eq=False)
@@ -114,7 +138,7 @@ class Repair:
 
     def begin(self, begun: SnapshotBegun) -> None:
         """A snapshot arrives."""
-        self.staging = Staging(begun.height, is_full=False)
+        self.staging = Staging(begun.height, is_full=False, symbols=self.symbols)
         self.is_staged = False
 
     def end(self, ended: SnapshotEnded) -> None:
@@ -126,7 +150,9 @@ class Repair:
 
     def is_ready(self, height: int) -> bool:
         """Whether the books can be put in place now that block ``height`` was applied."""
-        return self.is_staged and self.staging is not None and height >= self.staging.height
+        if self.staging is None or not self.is_staged:
+            return False
+        return height >= self.staging.height or not self.symbols
 
     def books(self, report: Callable[[Book, str, str], None]) -> dict[str, Book]:
         """The repaired books: the snapshot, and the diffs after it. A market it lacks is empty."""

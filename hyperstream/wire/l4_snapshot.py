@@ -3,7 +3,7 @@
 ``[985148181,[["BTC",[[["0xuser",{order}],…bids],[…asks]]],["ETH",…]]]`` with height and users;
 the height and the users may be missing (``[["BTC",…]]``, bare order objects). Best price first,
 oldest first within a price. Untriggered trigger orders, when included, stand at the tail of both
-sides with ``isTrigger`` true: they are not part of the book and are left out here.
+sides with ``isTrigger`` true: they are not part of the book and come apart from its orders.
 
 All markets together are hundreds of megabytes, so nothing is parsed at once: the file is cut between
 two orders, a few milliseconds' worth at a time. ``read_snapshot`` is an ordinary generator; whoever
@@ -25,6 +25,7 @@ PIECE_BYTES = 128 * 1024
 _HEAD = re.compile(rb"\s*\[\s*(?:([0-9]+)\s*,\s*\[)?")
 _MARKET = re.compile(rb'\["([^"\\]{1,64})",\[')
 _BETWEEN_ORDERS = b'}],["'
+_TRIGGER = b'"isTrigger":true'
 _LAST_ORDER = b"}]]"
 # Markets, market, sides, side; a height and users put one more list round each order.
 _LISTS_ROUND_AN_ORDER = 4
@@ -71,7 +72,8 @@ def read_snapshot(data: bytes | mmap, wanted: Container[str] | None = None) -> I
     """Yield the orders of every market in pieces of about PIECE_BYTES; raises SnapshotError.
 
     A market that is not ``wanted`` (None: all are) is passed over unparsed, as pieces without
-    orders, so that whoever drives this can let others run as often.
+    orders, so that whoever drives this can let others run as often. If it ends with trigger orders, the
+    last of them is there all the same.
     """
     check_is_complete(data)
     if not _has_users(data) or _has_blanks(data):
@@ -107,7 +109,7 @@ def _read_at_once(data: bytes | mmap) -> Iterator[SnapshotOrders]:
     for symbol, side, orders in sides:
         if not isinstance(symbol, str):
             raise SnapshotError(f"a market of the snapshot has no readable name: {symbol!r:.100}")
-        yield SnapshotOrders(symbol, side, _orders(orders, symbol))
+        yield _piece(symbol, side, orders)
 
 
 def _symbol(name: bytes) -> str:
@@ -148,13 +150,24 @@ def _read_side(
                     raise SnapshotError(f"{symbol} in the snapshot has an order without an end")
                 size *= 2  # one order longer than a whole piece
                 continue
-        rows = _loads(b"[" + window[:stop] + b"]", symbol) if is_wanted else []
-        yield SnapshotOrders(symbol, side, _orders(rows, symbol))
+        if is_wanted:
+            yield _piece(symbol, side, _loads(b"[" + window[:stop] + b"]", symbol))
+        else:
+            yield SnapshotOrders(symbol, side, [], _trigger_at_the_end(symbol, window[:stop]))
         is_first = False
         position += stop
         if bytes(data[position : position + 1]) == b",":
             position += 1
     return position + 1
+
+
+def _trigger_at_the_end(symbol: str, text: bytes) -> list[tuple[str, dict[str, Any]]]:
+    """The last of some orders, if it is a trigger order: that tells whether a snapshot includes them."""
+    cut = text.rfind(_BETWEEN_ORDERS)
+    last = text[cut + len(b"}],") :] if cut >= 0 else text
+    if _TRIGGER not in last:
+        return []
+    return _piece(symbol, "", _loads(b"[" + last + b"]", symbol)).triggers
 
 
 def _loads(text: bytes, symbol: str) -> Any:
@@ -164,9 +177,12 @@ def _loads(text: bytes, symbol: str) -> Any:
         raise SnapshotError(f"{symbol} in the snapshot cannot be read: {exc}") from exc
 
 
-def _orders(rows: Any, symbol: str) -> list[tuple[str, dict[str, Any]]]:
+def _piece(symbol: str, side: str, rows: Any) -> SnapshotOrders:
+    piece = SnapshotOrders(symbol, side, [])
     try:
-        pairs = [("", row) if isinstance(row, dict) else (row[0], row[1]) for row in rows]
-        return [(user, order) for user, order in pairs if not order["isTrigger"]]
+        for row in rows:
+            pair = ("", row) if isinstance(row, dict) else (row[0], row[1])
+            (piece.triggers if pair[1]["isTrigger"] else piece.orders).append(pair)
     except (TypeError, KeyError, IndexError) as exc:
         raise SnapshotError(f"an order of {symbol} in the snapshot is not as documented: {exc!r}") from exc
+    return piece

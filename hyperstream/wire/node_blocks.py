@@ -59,7 +59,7 @@ class DiffBlock(NodeBlock):
 
 @define(eq=False)
 class StatusBlock(NodeBlock):
-    """Order statuses of one block, as bytes: lines that cannot touch a book are gone already.
+    """Order statuses of one block, as bytes: lines that touch no order that rests or waits are gone already.
 
     ``lines`` are complete node lines (one in the by-block layout, any number in the
     streaming layout, possibly none); ``wire.statuses`` takes from them what is needed.
@@ -123,21 +123,27 @@ class SnapshotOrders:
     """Some of a snapshot's orders, in priority order: ``(user, order object)`` pairs.
 
     ``side`` is ``"B"`` or ``"A"``. A market's chunks come in order, bids before asks. A market
-    without orders comes as one chunk with an empty list.
+    without orders comes as one chunk with an empty list. ``triggers`` are orders that wait for their
+    price and are not in the book; a node lists each on both sides.
     """
 
     symbol: str
     side: str
     orders: list[tuple[str, dict[str, Any]]]
+    triggers: list[tuple[str, dict[str, Any]]] = field(factory=list)
 
 
 @frozen
 class SnapshotEnded:
-    """The snapshot begun is complete (``is_complete``), or broke off: ``reason`` says why."""
+    """The snapshot begun is complete (``is_complete``), or broke off: ``reason`` says why.
+
+    ``has_triggers`` says whether it lists the orders that wait for their price, or leaves them out.
+    """
 
     height: int
     is_complete: bool = True
     reason: str = ""
+    has_triggers: bool = False
 
 
 @frozen

@@ -172,33 +172,40 @@ def attributes_of(status: bytes) -> OrderAttributes:
 def snapshot_attributes(order: dict[str, Any]) -> OrderAttributes:
     """The attributes in an order object as snapshots and statuses spell it; raises FormatError."""
     try:
-        condition = _text(order["triggerCondition"])
-        trigger_price = _text(order["triggerPx"])
-        placed_time_ms = order["timestamp"]
-        if type(placed_time_ms) is not int or not 0 <= placed_time_ms <= _LATEST_MS:
-            raise FormatError(f"an order has no time: {placed_time_ms!r}")
+        condition = text_of(order["triggerCondition"])
+        trigger_price = text_of(order["triggerPx"])
         return OrderAttributes(
-            placed_time_ns=placed_time_ms * _NS_PER_MS,
+            placed_time_ns=placed_time_ns_of(order),
             original_size_e8=parse_e8(order["origSz"]),
-            order_type=_text(order["orderType"]),
-            tif=_text(order["tif"] or ""),
-            reduce_only=_truth(order["reduceOnly"]),
-            cloid=_text(order.get("cloid") or ""),
+            order_type=text_of(order["orderType"]),
+            tif=text_of(order["tif"] or ""),
+            reduce_only=truth_of(order["reduceOnly"]),
+            cloid=text_of(order.get("cloid") or ""),
             trigger_condition="" if condition == "N/A" else condition,
             trigger_price="" if trigger_price == "0.0" else trigger_price,
-            is_position_tpsl=_truth(order["isPositionTpsl"]),
+            is_position_tpsl=truth_of(order["isPositionTpsl"]),
         )
     except (KeyError, TypeError, AttributeError) as exc:
         raise FormatError(f"an order cannot be read: {exc!r} in {order!r:.300}") from exc
 
 
-def _text(value: object) -> str:
+def placed_time_ns_of(order: dict[str, Any]) -> int:
+    """When an order object says it was placed, in ns; raises FormatError, or KeyError if it does not."""
+    placed_time_ms = order["timestamp"]
+    if type(placed_time_ms) is not int or not 0 <= placed_time_ms <= _LATEST_MS:
+        raise FormatError(f"an order has no time: {placed_time_ms!r:.100}")
+    return placed_time_ms * _NS_PER_MS
+
+
+def text_of(value: object) -> str:
+    """A field that has to be text; raises FormatError."""
     if not isinstance(value, str):
         raise FormatError(f"an order has something else where text should be: {value!r:.100}")
     return value
 
 
-def _truth(value: object) -> bool:
+def truth_of(value: object) -> bool:
+    """A field that has to be true or false; raises FormatError."""
     if not isinstance(value, bool):
         raise FormatError(f"an order has something else where true or false should be: {value!r:.100}")
     return value

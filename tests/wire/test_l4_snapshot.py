@@ -102,3 +102,29 @@ def test_the_message_says_where_a_snapshot_breaks_off() -> None:
     whole = snapshot({"BTC": ([1], [2])}).rstrip()
     with pytest.raises(SnapshotError, match="not complete"):
         check_is_complete(whole[:-2])
+
+
+def triggers(data: bytes, wanted: set[str] | None = None) -> dict[str, dict[str, list[int]]]:
+    found: dict[str, dict[str, list[int]]] = {}
+    for piece in read_snapshot(data, wanted):
+        oids = found.setdefault(piece.symbol, {}).setdefault(piece.side, [])
+        oids += [each["oid"] for _, each in piece.triggers]
+    return found
+
+
+@given(some_markets, st.booleans(), st.sampled_from([1, 500, 10**6]))
+def test_trigger_orders_come_apart_from_those_that_rest(
+    markets: dict[str, tuple[list[int], list[int]]], users: bool, piece_bytes: int
+) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(l4_snapshot, "PIECE_BYTES", piece_bytes)
+        assert triggers(snapshot(markets, users=users)) == {
+            coin: {name: [oid for oid in side if not oid % 7] for name, side in zip("BA", sides, strict=True)}
+            for coin, sides in markets.items()
+        }
+
+
+def test_of_a_market_passed_over_the_last_trigger_order_is_told_and_no_order_that_rests() -> None:
+    data = snapshot({"BTC": ([1, 2, 7, 14], [3, 7, 14]), "@107": ([1, 2], [7, 3])})
+    assert triggers(data, set()) == {"BTC": {"B": [14], "A": [14]}, "@107": {"B": [], "A": []}}
+    assert all(not piece.orders for piece in read_snapshot(data, set()))

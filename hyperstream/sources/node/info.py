@@ -84,10 +84,10 @@ class InfoClient:
         return self._kept.get(orjson.dumps(request))
 
     async def write_snapshot(self, path: Path) -> None:
-        """Have the node write an L4 snapshot with users and height to ``path``; raises InfoError."""
+        """Have the node write an L4 snapshot with users, height and trigger orders; raises InfoError."""
         request = {
             "type": "fileSnapshot",
-            "request": {"type": "l4Snapshots", "includeUsers": True, "includeTriggerOrders": False},
+            "request": {"type": "l4Snapshots", "includeUsers": True, "includeTriggerOrders": True},
             "outPath": str(path),
             "includeHeightInOutput": True,
         }

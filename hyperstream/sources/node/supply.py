@@ -51,8 +51,11 @@ class SnapshotSupply:
         height = snapshot.height
         await self.items.send(SnapshotBegun(height, is_full=symbols is None))
         broke_off: SnapshotError | None = None
+        # A node that was asked for trigger orders lists them, and there may be none.
+        has_triggers = self.taker.is_asked
         try:
             for piece in snapshot.pieces(symbols):
+                has_triggers = has_triggers or bool(piece.triggers)
                 if self.has_market(piece.symbol) and (symbols is None or piece.symbol in symbols):
                     await self.items.send(piece)
                 else:
@@ -62,7 +65,7 @@ class SnapshotSupply:
         if broke_off is not None:
             await self.items.send(SnapshotEnded(height, is_complete=False, reason=str(broke_off)))
             raise broke_off
-        await self.items.send(SnapshotEnded(height))
+        await self.items.send(SnapshotEnded(height, has_triggers=has_triggers))
         self.sent_height, self.sent_at = height, trio.current_time()
         log.info(
             "snapshot handed on", height=height, markets="all" if symbols is None else sorted(symbols)[:20]

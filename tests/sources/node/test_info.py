@@ -37,7 +37,7 @@ async def test_a_question_is_a_post_and_its_answer_json() -> None:
     assert orjson.loads(asked[0].content) == {"type": "meta", "dex": "xyz"}
 
 
-async def test_a_snapshot_is_asked_with_users_and_height_without_triggers() -> None:
+async def test_a_snapshot_is_asked_with_users_height_and_trigger_orders() -> None:
     asked: list[bytes] = []
 
     def answer(request: httpx.Request) -> httpx.Response:
@@ -48,7 +48,7 @@ async def test_a_snapshot_is_asked_with_users_and_height_without_triggers() -> N
         await info.write_snapshot(Path("/node/out.json"))
     assert orjson.loads(asked[0]) == {
         "type": "fileSnapshot",
-        "request": {"type": "l4Snapshots", "includeUsers": True, "includeTriggerOrders": False},
+        "request": {"type": "l4Snapshots", "includeUsers": True, "includeTriggerOrders": True},
         "outPath": "/node/out.json",
         "includeHeightInOutput": True,
     }

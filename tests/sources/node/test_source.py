@@ -167,7 +167,7 @@ async def test_a_repair_older_than_the_doubt_is_asked_for_again(tmp_path: Path) 
         node.step()
         receiver.keeps_books = False
         ended = await receiver.until(lambda item: isinstance(item, SnapshotEnded))
-        assert ended == SnapshotEnded(wanted)
+        assert ended == SnapshotEnded(wanted, has_triggers=True)
 
 
 async def test_markets_not_kept_are_left_out_of_snapshots_and_instruments(tmp_path: Path) -> None:
