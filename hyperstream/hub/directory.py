@@ -14,6 +14,7 @@ from hyperstream.hub.topic import Topic, WireFormat
 from hyperstream.market.aggregation import Aggregation
 from hyperstream.market.book import Book
 from hyperstream.market.candles import Candle
+from hyperstream.market.stop_orders import StopOrdersChunk
 from hyperstream.market.updates import BlockStamp, BookSnapshot, MarketName
 from hyperstream.wire.node_blocks import Instrument
 
@@ -41,6 +42,16 @@ class CandleSource(Protocol):
         """The candles kept of a span of time, oldest first."""
 
 
+class WaitingOrders(Protocol):
+    """The stop and take-profit orders of one market that wait for their price."""
+
+    def stream(self, wire_format: WireFormat) -> Topic:
+        """Their topic."""
+
+    def snapshot(self, epoch: int, sequence: int) -> StopOrdersChunk:
+        """All of them now, in one chunk."""
+
+
 class PublishedMarket(Protocol):
     """One market, and the topics it is published under; a topic is made when first asked for.
 
@@ -55,6 +66,10 @@ class PublishedMarket(Protocol):
     @property
     def stamp(self) -> BlockStamp:
         """The block the book stands after."""
+
+    @property
+    def stops(self) -> WaitingOrders:
+        """Its orders that wait for their price."""
 
     @property
     def candles(self) -> CandleSource | None:

@@ -16,7 +16,7 @@ from grpc_tools import protoc
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = "hyperstream.v1"
 SERVICE = f"{PACKAGE}.OrderbookService"
-SERVICES = (SERVICE, f"{PACKAGE}.MarkPriceService")
+SERVICES = (SERVICE, f"{PACKAGE}.MarkPriceService", f"{PACKAGE}.StopOrderService")
 
 
 @cache
@@ -56,8 +56,14 @@ def method(name: str) -> Any:
     return next(service.methods_by_name[name] for service in services if name in service.methods_by_name)
 
 
+_ENUMERATIONS = (
+    "Side", "MarketKind", "MarketState", "DeliveryContract", "GapReason", "NoticeKind",
+    "StopOrderChangeKind", "TriggerCondition",
+)  # fmt: skip
+
+
 def _enumeration_of(value: str) -> str:
-    for enumeration in ("Side", "MarketKind", "MarketState", "DeliveryContract", "GapReason", "NoticeKind"):
+    for enumeration in _ENUMERATIONS:
         if value in _pool().FindEnumTypeByName(f"{PACKAGE}.{enumeration}").values_by_name:
             return enumeration
     return "OrderChangeKind" if value.startswith("ORDER_CHANGE") else "MarkPriceInputKind"

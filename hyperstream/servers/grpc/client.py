@@ -37,7 +37,7 @@ from hyperstream.servers.grpc.client_stream import (
     open_stream,
     rpc_errors,
 )
-from hyperstream.v1 import common_pb2, mark_price_pb2, orderbook_pb2, price_pb2
+from hyperstream.v1 import common_pb2, mark_price_pb2, orderbook_pb2, price_pb2, stop_order_pb2
 
 log = structlog.get_logger("hyperstream.client")
 
@@ -50,6 +50,7 @@ _TARGET = re.compile(
     re.ASCII,
 )
 _SERVICE = "/hyperstream.v1.OrderbookService/"
+_STOP_ORDER_SERVICE = "/hyperstream.v1.StopOrderService/"
 _PRICE_SERVICE = "/hyperstream.v1.PriceService/"
 _MARK_PRICE_SERVICE = "/hyperstream.v1.MarkPriceService/"
 
@@ -169,6 +170,27 @@ class Client:
         )
         response = mark_price_pb2.SubscribeMarkPricesResponse
         return self._subscribe("SubscribeMarkPrices", request, response, _MARK_PRICE_SERVICE)
+
+    async def get_stop_orders(self, symbols: Sequence[str]) -> stop_order_pb2.GetStopOrdersResponse:
+        """Return the stop and take-profit orders that wait in these markets now."""
+        request = stop_order_pb2.GetStopOrdersRequest(symbols=symbols)
+        reply = stop_order_pb2.GetStopOrdersResponse
+        return await self._call("GetStopOrders", request, reply, _STOP_ORDER_SERVICE)
+
+    def subscribe_stop_orders(
+        self,
+        symbols: Sequence[str],
+        *,
+        delivery: common_pb2.DeliveryContract = common_pb2.DELIVERY_CONTRACT_UNSPECIFIED,
+        heartbeat_seconds: int = 0,
+        resume: Sequence[common_pb2.ResumePoint] = (),
+    ) -> AbstractAsyncContextManager[EventStream[stop_order_pb2.StopOrdersEvent]]:
+        """Stream the stop and take-profit orders that wait in each market, then every change."""
+        request = stop_order_pb2.SubscribeStopOrdersRequest(
+            symbols=symbols, delivery=delivery, heartbeat_seconds=heartbeat_seconds, resume=resume
+        )
+        reply = stop_order_pb2.SubscribeStopOrdersResponse
+        return self._subscribe("SubscribeStopOrders", request, reply, _STOP_ORDER_SERVICE)
 
     async def get_instruments(
         self, venues: Sequence[str] = (), *, omit_instruments: bool = False, omit_indicators: bool = False

@@ -38,6 +38,7 @@ from hyperstream.servers.grpc.mark_price_service import MarkPriceService
 from hyperstream.servers.grpc.market_service import MarketService
 from hyperstream.servers.grpc.orderbook_service import OrderbookService
 from hyperstream.servers.grpc.price_service import PriceService
+from hyperstream.servers.grpc.stop_order_service import StopOrderService
 from hyperstream.servers.grpc.subscriber import Subscriber
 from hyperstream.servers.grpc.tls import TlsFiles
 
@@ -59,7 +60,7 @@ class GrpcStatistics:
 
 @define(eq=False)
 class GrpcServer:
-    """Serves OrderbookService, health and reflection on one port.
+    """Serves books and the orders that wait beside them, health and reflection on one port.
 
     PriceService where there are ``prices``, MarkPriceService where there are ``marks``. ``inherited`` is a
     socket that listens already.
@@ -83,7 +84,7 @@ class GrpcServer:
             self.settings.max_subscriber_queue_messages, self.settings.max_subscriber_queue_bytes
         )
         shared = (self.directory, self.hub, limits, self.now_ns)
-        self._services = [OrderbookService(*shared)]
+        self._services = [OrderbookService(*shared), StopOrderService(*shared)]
         if self.marks is not None:
             self._services.append(MarkPriceService(*shared, marks=self.marks))
         if self.prices is not None:
