@@ -26,7 +26,6 @@ from hyperstream.market.updates import BlockStamp
 from hyperstream.wire.node_blocks import StatusBlock
 from hyperstream.wire.statuses import (
     is_readable,
-    joined_lines,
     leaving_statuses,
     opening_statuses,
     statuses_of,
@@ -171,7 +170,7 @@ class OrderLevel:
         followed = [market for market in self.all_markets() if market.orders]
         passed = {market.symbol for market in followed if market.passes_statuses}
         # Thousands of lines of one event each are searched as one, as the one line of a block is.
-        for line in statuses.lines if passed else joined_lines(statuses.lines):
+        for line in statuses.lines if passed else statuses.texts:
             try:
                 opening = opening_statuses(line)
                 if opening:

@@ -21,7 +21,7 @@ from hyperstream.errors import FormatError
 from hyperstream.market.stop_orders import StopOrders
 from hyperstream.market.updates import BlockStamp
 from hyperstream.wire.node_blocks import HeightGap, StatusBlock
-from hyperstream.wire.trigger_statuses import BLANK, TriggerStatus, trigger_statuses
+from hyperstream.wire.trigger_statuses import TriggerStatus, trigger_lines, trigger_statuses
 
 log = structlog.get_logger("hyperstream.engine")
 
@@ -116,7 +116,7 @@ class StopLevel:
             block.height, block.block_time_ns, block.node_time_ns, block.read_time_ns, self.now_ns()
         )
         markets.statuses_stamp = stamp
-        lines = [line for line in block.lines if BLANK in line]
+        lines = [line for text in block.texts for line in trigger_lines(text)]
         if lines:
             self._apply(lines, stamp)
         if self.repair is not None:

@@ -10,6 +10,7 @@ from attrs import define, field, frozen
 
 from hyperstream.wire.diff_lines import Diff, parse_diffs
 from hyperstream.wire.fills import count_fills, parse_fills
+from hyperstream.wire.statuses import joined_lines
 
 
 @frozen
@@ -67,6 +68,14 @@ class StatusBlock(NodeBlock):
 
     lines: list[bytes]
     is_continuation: bool = False
+    _texts: list[bytes] | None = field(default=None, init=False)
+
+    @property
+    def texts(self) -> list[bytes]:
+        """The lines as few texts to search: as one, if each holds a status. Joined when first asked for."""
+        if self._texts is None:
+            self._texts = joined_lines(self.lines)
+        return self._texts
 
 
 @define(eq=False)

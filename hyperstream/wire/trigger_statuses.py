@@ -3,7 +3,7 @@
 Few statuses are about trigger orders, and none of the others is parsed. The node writes its JSON without
 blanks: the only ones of a line stand in words of trigger orders, ``"Price below 77409"`` and
 ``"Stop Market"``. So one search for a single byte, five times as fast as one for ``"isTrigger":true``
-because it is memchr, tells whether there is anything to look at: whoever calls asks ``BLANK in line``.
+because it is memchr, tells whether there is anything to look at.
 
 ``{"time":…,"user":…,"status":"open","order":{…,"triggerCondition":"Price below 77409","isTrigger":true,…}}``
 
@@ -26,7 +26,7 @@ from hyperstream.market.stop_orders import StopOrder, TriggerCondition
 from hyperstream.wire.statuses import placed_time_ns_of, text_of, truth_of
 
 BLANK = b" "
-TRIGGER = b'"isTrigger":true'
+_TRIGGER = b'"isTrigger":true'
 _TIME = b'{"time":"'
 _NEXT = b'},{"time":"'
 
@@ -45,6 +45,17 @@ class TriggerStatus:
     is_by_parent: bool = False
 
 
+def trigger_lines(text: bytes) -> Iterator[bytes]:
+    """Yield the lines of a text that may be about trigger orders: nearly always none is."""
+    at = text.find(BLANK)
+    while at >= 0:
+        end = text.find(b"\n", at)
+        if end < 0:
+            end = len(text)
+        yield text[text.rfind(b"\n", 0, at) + 1 : end]
+        at = text.find(BLANK, end)
+
+
 def trigger_statuses(line: bytes) -> list[TriggerStatus]:
     """Return what one line of the node says of trigger orders, in its order; raises FormatError."""
     found: list[TriggerStatus] = []
@@ -57,7 +68,7 @@ def trigger_statuses(line: bytes) -> list[TriggerStatus]:
         if begin < 0:
             return _parsed(line)
         status = line[begin : end + 1]
-        if TRIGGER in status:
+        if _TRIGGER in status:
             try:
                 found += _told_by(orjson.loads(status))
             except orjson.JSONDecodeError:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from hyperstream.errors import FormatError
 from hyperstream.market.stop_orders import TriggerCondition
-from hyperstream.wire.trigger_statuses import BLANK, stop_order, trigger_statuses
+from hyperstream.wire.trigger_statuses import stop_order, trigger_lines, trigger_statuses
 
 from .test_statuses import events, line, order, status
 
@@ -36,10 +36,19 @@ def test_what_is_told_of_trigger_orders_is_what_a_json_reading_finds(each: list[
     found = trigger_statuses(text)
     spelled = [(one.symbol, one.oid, one.status, one.order is not None, one.is_by_parent) for one in found]
     assert spelled == naive(each)
-    assert not found or BLANK in text
+    assert list(trigger_lines(text)) in ([text], [] if not found else [text])
     for one in found:
         if one.order is not None:
             assert (one.order.oid, one.order.user) == (one.oid, "0x" + "a" * 40)
+
+
+@given(st.lists(events, max_size=6))
+def test_of_many_lines_those_about_trigger_orders_are_found(blocks: list[list[dict[str, Any]]]) -> None:
+    lines = [line(each) for each in blocks]
+    found = list(trigger_lines(b"\n".join(lines)))
+    assert found == [text for text in lines if b" " in text]
+    told = [one.oid for text in found for one in trigger_statuses(text)]
+    assert told == [oid for each in blocks for _, oid, _, _, _ in naive(each)]
 
 
 def test_everything_an_order_tells_is_read() -> None:
