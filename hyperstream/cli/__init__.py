@@ -11,7 +11,7 @@ import click
 COMMANDS = {
     "run": "Read a node's files and serve its order books over gRPC until told to stop.",
     "demo": "Show all of it at work: fake node, fake exchanges, daemon, live view.",
-    "watch": "Look at books, best prices, trades, orders, marks and indicators as a server streams them.",
+    "watch": "Look at books, trades, orders, stops, prices, marks and indicators as a server streams them.",
     "simulate": "Imitate a node or an exchange, with trouble on request.",
     "replay": "Play recorded node files from DIR through the daemon, and say what the books came to.",
     "doctor": "Check what a daemon needs, from the node's flags to the clock, and say what to do.",

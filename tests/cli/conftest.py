@@ -10,7 +10,7 @@ import grpc
 import pytest
 
 from hyperstream.logs import reset
-from hyperstream.v1 import common_pb2, mark_price_pb2, orderbook_pb2
+from hyperstream.v1 import common_pb2, mark_price_pb2, orderbook_pb2, stop_order_pb2
 
 REQUESTS: dict[str, dict[str, Any]] = {
     "OrderbookService": {
@@ -20,6 +20,7 @@ REQUESTS: dict[str, dict[str, Any]] = {
         "SubscribeOrders": orderbook_pb2.SubscribeOrdersRequest,
     },
     "MarkPriceService": {"SubscribeMarkPrices": mark_price_pb2.SubscribeMarkPricesRequest},
+    "StopOrderService": {"SubscribeStopOrders": stop_order_pb2.SubscribeStopOrdersRequest},
 }
 Script = Callable[[Any, Any], Iterator[Any]]
 
@@ -153,6 +154,21 @@ class Events:
         previous = more.pop("previous_sequence", self.sequence)
         body = orderbook_pb2.OrdersDelta(**self._head(), previous_sequence=previous, changes=changes, **more)
         return orderbook_pb2.SubscribeOrdersResponse(events=[orderbook_pb2.OrdersEvent(delta=body)])
+
+    def stops(self, *orders: Any, **more: Any) -> Any:
+        fields = {"last_chunk": True, "complete": True, **more}
+        body = stop_order_pb2.StopOrdersSnapshot(**self._head(), orders=orders, **fields)
+        event = stop_order_pb2.StopOrdersEvent(snapshot=body)
+        return stop_order_pb2.SubscribeStopOrdersResponse(events=[event])
+
+    def stop_changes(self, *changes: Any, **more: Any) -> Any:
+        previous = more.pop("previous_sequence", self.sequence)
+        fields = {"complete": True, **more}
+        body = stop_order_pb2.StopOrdersDelta(
+            **self._head(), previous_sequence=previous, changes=changes, **fields
+        )
+        event = stop_order_pb2.StopOrdersEvent(delta=body)
+        return stop_order_pb2.SubscribeStopOrdersResponse(events=[event])
 
     @staticmethod
     def _book(**event: Any) -> Any:

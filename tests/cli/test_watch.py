@@ -13,7 +13,7 @@ from click.testing import CliRunner
 
 from hyperstream.cli import main
 from hyperstream.cli.watch.json_lines import event_line
-from hyperstream.v1 import common_pb2, orderbook_pb2
+from hyperstream.v1 import common_pb2, orderbook_pb2, stop_order_pb2
 from tests.cli.scripts import ASKS, BIDS, script
 from tests.processes import PATIENCE_SECONDS, printing, run_on_terminal
 
@@ -163,6 +163,46 @@ def test_order_changes_are_a_line_each(scripted_server: Any, make: Any) -> None:
         "16:58:59.070 BTC height 985000001 snapshot chunk 0 (last) 1 orders",
         "16:58:59.140 BTC height 985000002 removed bid 10.0 x 1.0 oid 7 user 0xabc canceled",
     ]
+
+
+def test_waiting_orders_and_what_becomes_of_them_are_a_line_each(scripted_server: Any, make: Any) -> None:
+    events = make("BTC")
+    order = stop_order_pb2.StopOrder(
+        oid=7, user="0xabc", side=common_pb2.SIDE_ASK, trigger_price="10.0", limit_price="9.0", size="1.0",
+        trigger_condition=stop_order_pb2.TRIGGER_CONDITION_BELOW, order_type="Stop Limit", reduce_only=True,
+    )  # fmt: skip
+    whole = stop_order_pb2.StopOrder(
+        oid=8, user="0xdef", trigger_price="12.0", size="0.0", is_position_tpsl=True,
+        trigger_condition=stop_order_pb2.TRIGGER_CONDITION_ABOVE, side=common_pb2.SIDE_BID,
+        limit_price="13.0", order_type="Take Profit Market",
+    )  # fmt: skip
+    changes = [
+        stop_order_pb2.StopOrderChange(kind=stop_order_pb2.STOP_ORDER_CHANGE_KIND_ADDED, order=whole),
+        stop_order_pb2.StopOrderChange(
+            kind=stop_order_pb2.STOP_ORDER_CHANGE_KIND_REMOVED, order=order, status="triggered"
+        ),
+    ]
+    scripted_server.scripts = [script(events.stops(order, complete=False), events.stop_changes(*changes))]
+    result = run("stops", "BTC", "--target", scripted_server.target)
+    first = "16:58:59.070 BTC height 985000001"
+    second = "16:58:59.140 BTC height 985000002"
+    stop = "sell 1.0 below 10.0 limit 9.0 Stop Limit reduce-only oid 7 user 0xabc"
+    assert result.stdout.splitlines() == [
+        f"{first} snapshot chunk 0 (last) 1 orders INCOMPLETE",
+        f"{first} waits {stop}",
+        f"{second} added buy position above 12.0 limit 13.0 Take Profit Market oid 8 user 0xdef",
+        f"{second} triggered {stop}",
+    ]
+    assert "1 orders added and 1 gone" in result.stderr
+
+
+def test_waiting_orders_as_json_are_an_object_for_each_event(scripted_server: Any, make: Any) -> None:
+    order = stop_order_pb2.StopOrder(oid=7, trigger_condition=stop_order_pb2.TRIGGER_CONDITION_ABOVE)
+    scripted_server.scripts = [script(make("BTC").stops(order))]
+    result = run("stops", "BTC", "--json", "--target", scripted_server.target)
+    [told] = map(json.loads, result.stdout.splitlines())
+    assert (told["event"], told["symbol"], told["complete"]) == ("snapshot", "BTC", True)
+    assert told["orders"][0]["trigger_condition"] == "TRIGGER_CONDITION_ABOVE"
 
 
 # -- how it ends --------------------------------------------------------------------------

@@ -5,6 +5,7 @@ output       a live screen, plain lines, JSON lines
 json_lines   messages as JSON
 session      one run of the command, and how it ends
 price_request what watch prices asks for
+merged       two subscriptions in one view
 """
 
 import sys
@@ -22,9 +23,11 @@ from hyperstream.cli.views.feed import Feed
 from hyperstream.cli.views.marks import MarksView
 from hyperstream.cli.views.orders import OrdersView
 from hyperstream.cli.views.prices import PricesView
+from hyperstream.cli.views.stops import StopsView
 from hyperstream.cli.views.tape import TapeView
 from hyperstream.cli.views.view import View
 from hyperstream.cli.watch.following import HEARTBEAT_SECONDS, Subscribe
+from hyperstream.cli.watch.merged import merged
 from hyperstream.cli.watch.price_request import PriceChoices, stream_prices
 from hyperstream.cli.watch.session import Choices, Session
 from hyperstream.servers.grpc.client import Client
@@ -70,7 +73,7 @@ def _common(function: Command) -> Command:
 
 @click.group()
 def command() -> None:
-    """Look at books, best prices, trades, orders, marks and indicators as a server streams them.
+    """Look at books, trades, orders, stops, prices, marks and indicators as a server streams them.
 
     On a terminal a live view; otherwise, or with --json, a line per event. Symbols are
     written as the node writes them: BTC, @107, PURR/USDC, xyz:XYZ100; "*" is every market.
@@ -205,6 +208,31 @@ def mark(context: click.Context, /, symbols: tuple[str, ...], **rest: Any) -> No
 
     choices = Choices(**rest)
     _run(context, choices, MarksView(Feed(choices.target)), subscribe)
+
+
+@command.command()
+@_common
+@click.pass_context
+def stops(context: click.Context, /, symbols: tuple[str, ...], **rest: Any) -> None:
+    """Stop and take-profit orders that wait for their price.
+
+    On a terminal the nearest to the middle price come first, those that a rise would trigger above those
+    that a fall would. Size "position": the TP/SL of a whole position.
+
+    \b
+    Example:  hyperstream watch stops BTC
+              hyperstream watch stops '*' --json | jq -c 'select(.event == "delta")'
+    """
+    choices = Choices(**rest)
+    is_screen = not choices.as_json and sys.stdout.isatty()
+
+    def subscribe(client: Client, resume: Resume) -> Stream:
+        waiting = client.subscribe_stop_orders(symbols, heartbeat_seconds=HEARTBEAT_SECONDS, resume=resume)
+        if not is_screen:
+            return waiting
+        return merged(waiting, client.subscribe_bbo(symbols, heartbeat_seconds=HEARTBEAT_SECONDS))
+
+    _run(context, choices, StopsView(Feed(choices.target)), subscribe)
 
 
 @command.command()

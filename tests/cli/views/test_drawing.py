@@ -17,9 +17,10 @@ from hyperstream.cli.views.numbers import MILLISECOND, SECOND
 from hyperstream.cli.views.orders import OrdersView
 from hyperstream.cli.views.prices import PricesView
 from hyperstream.cli.views.showcase import Showcase
+from hyperstream.cli.views.stops import StopsView
 from hyperstream.cli.views.tape import TapeView
 from hyperstream.cli.views.view import View
-from hyperstream.v1 import common_pb2, orderbook_pb2, price_pb2
+from hyperstream.v1 import common_pb2, orderbook_pb2, price_pb2, stop_order_pb2
 
 NOW = 1_746_464_340 * SECOND
 SIZES = [(80, 24), (120, 40), (200, 60), (46, 14), (30, 10)]
@@ -279,6 +280,63 @@ def test_an_orders_hole_asks_for_a_new_subscription(make: Any) -> None:
     assert "holes 1" in draw(view, 120, 24)
 
 
+def stop(oid: int, trigger_price: str, *, is_above: bool = True, **more: Any) -> stop_order_pb2.StopOrder:
+    fields: dict[str, Any] = {
+        "oid": oid, "user": "0x1234567890", "side": common_pb2.SIDE_ASK, "size": "1.5",
+        "order_type": "Stop Limit", "limit_price": "7.0",
+    }  # fmt: skip
+    condition = stop_order_pb2.TRIGGER_CONDITION_ABOVE if is_above else stop_order_pb2.TRIGGER_CONDITION_BELOW
+    fields |= {"trigger_price": trigger_price, "trigger_condition": condition, **more}
+    return stop_order_pb2.StopOrder(**fields)
+
+
+@pytest.mark.parametrize(("width", "height"), SIZES)
+def test_the_stops_view_shows_the_nearest_triggers_of_both_directions_first(
+    make: Any, width: int, height: int
+) -> None:
+    events = make("BTC")
+    view = StopsView(live_feed())
+    waiting = [
+        stop(1, "13.0"),
+        stop(2, "11.0", is_position_tpsl=True, size="0.0"),
+        stop(3, "7.0", is_above=False),
+        stop(4, "9.0", is_above=False, side=common_pb2.SIDE_BID),
+        stop(5, "12.0"),
+    ]
+    removed = stop_order_pb2.StopOrderChange(
+        kind=stop_order_pb2.STOP_ORDER_CHANGE_KIND_REMOVED, order=waiting[4], status="triggered"
+    )
+    feed(view, events.stops(*waiting), events.stop_changes(removed), events.bbo(("9.5", "1"), ("10.5", "1")))
+    text = draw(view, width, height)
+    assert "4 orders wait" in text
+    assert re.search(r"if the price rises: 2 orders", text)
+    assert re.search(r"if it falls: 2 orders", text)
+    if width >= 80 and height >= 24:
+        places = [text.index(f"{away}%") for away in ("+10.000", "+30.000", "-10.000", "-30.000")]
+        assert places == sorted(places)
+        assert "position" in text
+        assert "triggered" in text
+
+
+def test_the_stops_view_says_when_a_list_is_doubtful_incomplete_or_old(make: Any) -> None:
+    view = StopsView(live_feed())
+    feed(view, make("BTC").stops(stop(1, "13.0"), doubtful=True, complete=False))
+    text = draw(view, 120, 24)
+    assert "DOUBTFUL" in text
+    assert "1 orders wait, and others from before" in text
+    view.expect_fresh_start()
+    assert "taking the snapshot" in draw(view, 120, 24)
+
+
+def test_a_stops_hole_asks_for_a_new_subscription(make: Any) -> None:
+    events = make("BTC")
+    view = StopsView(live_feed())
+    feed(view, events.stops(stop(1, "13.0")))
+    (broken,) = events.stop_changes(previous_sequence=9).events
+    assert view.apply(broken, NOW) is True
+    assert "holes 1" in draw(view, 120, 24)
+
+
 def price_events() -> list[price_pb2.PriceStreamEvent]:
     """A price, an indicator's value, and only then the acknowledgement that names it."""
     key = "binance/BTCUSDT/ticks/rsi(timeperiod=14)"
@@ -334,6 +392,7 @@ def test_no_size_breaks_a_view(width: int, height: int) -> None:
         MarksView(live_feed()),
         TapeView(live_feed()),
         OrdersView(live_feed()),
+        StopsView(live_feed()),
         PricesView(live_feed()),
         Showcase("BTC", live_feed()),
     ):
