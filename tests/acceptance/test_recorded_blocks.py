@@ -112,3 +112,34 @@ def test_replay_of_the_recording_ends_with_0(layout: str) -> None:
     assert program.process.returncode == 0, program.told()
     assert all(json.loads(line) for line in program.output)
     assert any(str(LAST_HEIGHT) in line for line in program.output)
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_no_order_waits_that_the_recording_does_not_tell_of(
+    tmp_path: Path, unpacked_snapshot: Path, layout: str
+) -> None:
+    """The recorded snapshot has trigger orders as children only, which do not wait: the list is not whole."""
+    unpack(layout, tmp_path)
+    (path,) = (BTC / layout).glob("node_order_statuses_*/hourly/*/*.gz")
+    events = [
+        event
+        for line in gzip.decompress(path.read_bytes()).splitlines()
+        for event in json.loads(line)["events"]
+    ]
+    expected: set[int] = set()
+    for event in events:
+        order = event["order"]
+        if order["isTrigger"]:
+            (expected.add if event["status"] == "open" else expected.discard)(order["oid"])
+        elif event["status"] == "filled":
+            expected |= {child["oid"] for child in order["children"]}
+    with (
+        Daemon({"node.data_dir": tmp_path, "node.snapshot": unpacked_snapshot}) as daemon,
+        Client(daemon.port()) as client,
+    ):
+        trio.run(wait_height, client, LAST_HEIGHT)
+        [told] = client.call("GetStopOrders", symbols=["BTC"]).snapshots
+        while told.height < LAST_HEIGHT:
+            [told] = client.call("GetStopOrders", symbols=["BTC"]).snapshots
+    assert {order.oid for order in told.orders} == expected
+    assert (told.complete, told.doubtful) == (False, False)
