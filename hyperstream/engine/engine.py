@@ -47,7 +47,8 @@ _NS = 1_000_000_000
 class EngineStatistics:
     """Where the engine stands. ``counts`` are contradictions and oddities by cause.
 
-    ``block_time_ns`` and ``read_time_ns`` are of the last block applied, 0 before the first.
+    ``block_time_ns`` and ``read_time_ns`` are of the last block applied, 0 before the first. ``doubtful`` are
+    books, ``doubtful_stop_orders`` lists of orders that wait: why, by symbol.
     """
 
     is_ready: bool
@@ -59,7 +60,9 @@ class EngineStatistics:
     trades: int
     markets: int
     orders: int
+    stop_orders: int
     doubtful: dict[str, str]
+    doubtful_stop_orders: dict[str, str]
     counts: dict[str, int]
     positions: dict[str, Position]
 
@@ -294,7 +297,9 @@ class Engine:
             trades=self.trades,
             markets=len(self._markets.by_symbol),
             orders=self._markets.order_count(),
+            stop_orders=sum(len(market.stops.orders) for market in self.all_markets()),
             doubtful=self._markets.doubtful(),
+            doubtful_stop_orders=self._stop_level.doubtful(),
             counts=dict(self.counts),
             positions=dict(self.positions),
         )

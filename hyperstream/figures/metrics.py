@@ -35,6 +35,12 @@ def engine_metrics(
     yield gauge("markets", "Markets of the node.", engine.markets)
     yield gauge("orders", "Resting orders in all books.", engine.orders)
     yield gauge("doubtful_markets", "Markets whose book may be wrong until repaired.", len(engine.doubtful))
+    yield gauge("stop_orders", "Orders that wait for their price, in all markets.", engine.stop_orders)
+    yield gauge(
+        "doubtful_stop_order_markets",
+        "Markets whose waiting orders may be wrong until repaired.",
+        len(engine.doubtful_stop_orders),
+    )
     yield _by_cause("engine_events", "What the node wrote that is not as it should be.", engine.counts)
 
 

@@ -47,6 +47,8 @@ def _describe_topics(market: LiveMarket) -> Iterator[dict[str, Any]]:
         yield _topic(market, "orders", orders.topic)
     if market.mark is not None:
         yield _topic(market, "mark_price", market.mark.topic)
+    for stops in market.stops.topics.values():
+        yield _topic(market, "stop_orders", stops.topic)
 
 
 def _topic(market: LiveMarket, kind: str, topic: Topic) -> dict[str, Any]:

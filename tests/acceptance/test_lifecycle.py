@@ -18,7 +18,7 @@ from .rebuilt import RebuiltBook
 from .stalled import StalledClient
 
 CHANNELS = 5
-CALLS = ("SubscribeOrderbook", "SubscribeBbo", "SubscribeTrades", "SubscribeOrders")
+CALLS = ("SubscribeOrderbook", "SubscribeBbo", "SubscribeTrades", "SubscribeOrders", "SubscribeStopOrders")
 ECHO_SECONDS = 0.2  # signals that follow the first at once are the same wish told twice
 LONG_SECONDS = 600  # a drain that lasts until its deadline would outlast every test
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import socket
+import time
 from pathlib import Path
 from typing import Any
 
@@ -37,17 +38,28 @@ def metric(text: str, name: str, **labels: str) -> float:
     return next((each.value for each in samples if each.name == name and each.labels == labels), 0.0)
 
 
+def wait_statuses(pages: httpx.Client, height: int) -> None:
+    """Wait until the statuses of a block have been applied, which come after its diffs."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while pages.get("/status").json()["engine"]["positions"]["statuses"]["height"] < height:
+        assert time.monotonic() < deadline
+
+
 async def test_metrics_and_status_tell_what_the_daemon_has_done(tmp_path: Path) -> None:
     async with staged(tmp_path, settings=FEEDLESS) as stage:
         await in_thread(lambda: stage.client.follow("SubscribeOrderbook", ["BTC", "ETH"]))
         await stage.steps(20)
         await stage.caught_up()
+        waiting = sum(len(stage.node.stops(symbol)) for symbol in stage.node.symbols)
         with await in_thread(lambda: pages_of(stage.daemon)) as pages:
+            await in_thread(wait_statuses, pages, stage.node.height)
             ready = await in_thread(lambda: pages.get("/readyz"))
             text = (await in_thread(lambda: pages.get("/metrics"))).text
             status: dict[str, Any] = (await in_thread(lambda: pages.get("/status"))).json()
     assert (ready.status_code, ready.text) == (200, "ready\n")
     assert metric(text, "hyperstream_block_height") == stage.node.height
+    assert metric(text, "hyperstream_stop_orders") == waiting > 0
+    assert metric(text, "hyperstream_doubtful_stop_order_markets") == 0
     assert metric(text, "hyperstream_ready") == 1
     assert metric(text, "hyperstream_subscriptions") == 1
     assert metric(text, "hyperstream_node_bytes_read_total", source="diffs") > 0

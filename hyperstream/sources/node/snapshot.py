@@ -112,7 +112,8 @@ def _advice(error: InfoError, path: Path) -> str:
         return (
             f"the node's info server refuses to write snapshots ({error}); set node.snapshot to the path of "
             "a snapshot file instead, which the node's own command makes from a state: compute-l4-snapshots "
-            "--include-users periodic_abci_states/DATE/HEIGHT.rmp snapshot_HEIGHT.json"
+            "--include-users --include-trigger-orders periodic_abci_states/DATE/HEIGHT.rmp "
+            "snapshot_HEIGHT.json"
         )
     return f"no snapshot in {path}: {error}"
 

@@ -120,11 +120,14 @@ async def test_reflection_lists_the_services_and_their_files(
         requests = [
             messages.ServerReflectionRequest(list_services=""),
             messages.ServerReflectionRequest(file_containing_symbol="hyperstream.v1.OrderbookService"),
+            messages.ServerReflectionRequest(file_containing_symbol="hyperstream.v1.StopOrderService"),
         ]
-        listing, file = await in_thread(lambda: list(ask(iter(requests), timeout=30)))
+        listing, file, stops = await in_thread(lambda: list(ask(iter(requests), timeout=30)))
         names = {service.name for service in listing.list_services_response.service}
-        assert {"hyperstream.v1.OrderbookService", "grpc.health.v1.Health"} <= names
+        ours = {"hyperstream.v1.OrderbookService", "hyperstream.v1.StopOrderService"}
+        assert ours | {"grpc.health.v1.Health"} <= names
         assert b"SubscribeOrders" in file.file_descriptor_response.file_descriptor_proto[0]
+        assert b"SubscribeStopOrders" in stops.file_descriptor_response.file_descriptor_proto[0]
         client.close()
 
 
