@@ -150,6 +150,7 @@ class Engine:
             ticks += 1
             now_ns = self.now_ns()
             self._order_level.give_up_waiting(now_ns)
+            self._stop_level.note_delay(self._order_level.has_given_up)
             self._tape.give_up_waiting(now_ns)
             self._recovery.request_repairs()
             if ticks % RETIRE_EVERY_TICKS == 0:

@@ -93,6 +93,11 @@ class OrderLevel:
         """Whether the statuses of all blocks applied have come."""
         return not self._pending
 
+    @property
+    def has_given_up(self) -> bool:
+        """Whether statuses are so far behind the diffs that nothing waits for them any more."""
+        return self._given_up >= MOST_GIVEN_UP
+
     def add_block(
         self,
         stamp: BlockStamp,
@@ -113,7 +118,7 @@ class OrderLevel:
             self._join(height, told)
         elif height == self._joined_height:
             self._join(height, self._joined)
-        elif height < self._last_status_height or self._given_up >= MOST_GIVEN_UP:
+        elif height < self._last_status_height or self.has_given_up:
             self._publish_before(height + 1)
 
     def add_statuses(self, statuses: StatusBlock) -> None:

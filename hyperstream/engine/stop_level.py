@@ -92,6 +92,7 @@ class StopLevel:
     counts: Counter[str]
     repair: StopRepair | None = None
     _is_told: bool = False
+    _is_behind: bool = False
 
     # --- what the node tells ---
 
@@ -152,6 +153,12 @@ class StopLevel:
         if self.repair is not None:
             self.repair.lost_height = max(self.repair.lost_height, gap.last_missing)
         self._doubt_all("missing blocks", detail)
+
+    def note_delay(self, is_behind: bool) -> None:
+        """Whether statuses have stopped to come while diffs go on: lists are old then, which is told once."""
+        if is_behind and not self._is_behind:
+            self._doubt_all("overdue statuses", "the node's order statuses do not come any more")
+        self._is_behind = is_behind
 
     def _doubt_all(self, cause: str, detail: str) -> None:
         doubted = [

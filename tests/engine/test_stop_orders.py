@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from hyperstream.engine.order_level import MOST_GIVEN_UP
 from hyperstream.hub.subscription import Contract
 from hyperstream.v1 import common_pb2, stop_order_pb2
 from hyperstream.wire.node_blocks import (
@@ -19,7 +20,7 @@ from hyperstream.wire.node_blocks import (
 from hyperstream.wire.protobuf.stop_orders import STOP_ORDERS
 
 from .handmade import USER, diffs, new, remove, status, statuses
-from .world import PLENTY, WITH_STATUSES, WITHOUT_STATUSES, World
+from .world import PLENTY, SECOND_NS, WITH_STATUSES, WITHOUT_STATUSES, World
 
 TRIGGER: dict[str, Any] = {
     "isTrigger": True, "triggerCondition": "Price above 110", "triggerPx": "110.0", "tif": None,
@@ -226,6 +227,26 @@ def test_without_order_statuses_no_list_is_complete_and_the_first_ones_make_it_d
     world.apply(statuses(14), *snapshot(12, row(2)))
     assert follower.take() == ["RESYNC", "snapshot"]
     assert (follower.oids, follower.is_complete) == ({2}, True)
+
+
+def test_lists_are_doubtful_once_when_statuses_have_stopped_to_come(world: World) -> None:
+    market = world.engine.market("BTC")
+    assert market is not None
+    market.orders_stream()
+    follower = Follower(world)
+    for height in range(11, 13 + MOST_GIVEN_UP):
+        world.apply(diffs(height, new(height)))
+        world.time_ns += 10 * SECOND_NS
+        world.give_up_waiting()
+    assert follower.take() == ["SOURCE_GAP"]
+    world.request_repairs()
+    world.apply(*snapshot(20, row(1), row(2)))
+    assert follower.take() == []
+    world.apply(*[statuses(height) for height in range(11, 21)])
+    assert follower.take() == ["RESYNC", "snapshot"]
+    world.give_up_waiting()
+    assert follower.take() == []
+    assert follower.oids == {1, 2}
 
 
 def test_statuses_of_passed_blocks_change_nothing(world: World) -> None:

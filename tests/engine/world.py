@@ -57,6 +57,7 @@ class World:
     def give_up_waiting(self) -> None:
         """What a tick does about statuses that are overdue, and about fills without their other half."""
         self.engine._order_level.give_up_waiting(self.time_ns)
+        self.engine._stop_level.note_delay(self.engine._order_level.has_given_up)
         self.engine._tape.give_up_waiting(self.time_ns)
         self.hub.flush()
 
