@@ -105,12 +105,13 @@ class MarketStops:
         if not self.topics:
             self.orders.keep_changes(False)
 
-    def snapshot(self, epoch: int, sequence: int) -> StopOrdersChunk:
-        """All orders that wait now, in one chunk."""
+    def now(self, wire_format: WireFormat) -> StopOrdersChunk:
+        """All orders that wait now, in one chunk; epoch and sequence are 0 if there is no topic."""
+        found = self.topics.get(wire_format)
         return StopOrdersChunk(
             self.name,
-            epoch,
-            sequence,
+            found.topic.epoch if found is not None else 0,
+            found.topic.sequence if found is not None else 0,
             self.stamp,
             bool(self.doubt),
             self.orders.orders(),
@@ -136,7 +137,7 @@ class StopOrdersTopic:
     def snapshot_updates(self) -> Iterator[Update]:
         """The orders of now in chunks; the first one copies the list."""
         stops = self.stops
-        whole = stops.snapshot(self.topic.epoch, self.topic.sequence)
+        whole = stops.now(self.topic.wire_format)
         size = stops.chunk_orders
         parts: list[list[StopOrder]] = [
             list(whole.orders[first : first + size]) for first in range(0, len(whole.orders), size)

@@ -48,8 +48,8 @@ class WaitingOrders(Protocol):
     def stream(self, wire_format: WireFormat) -> Topic:
         """Their topic."""
 
-    def snapshot(self, epoch: int, sequence: int) -> StopOrdersChunk:
-        """All of them now, in one chunk."""
+    def now(self, wire_format: WireFormat) -> StopOrdersChunk:
+        """All of them now, in one chunk; epoch and sequence are those of the topic, 0 if there is none."""
 
 
 class PublishedMarket(Protocol):

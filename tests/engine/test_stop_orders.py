@@ -123,6 +123,18 @@ def test_children_wait_once_their_parent_is_filled_whether_or_not_the_node_tells
     assert follower.take() == ["added", "triggered"]
 
 
+def test_telling_what_waits_makes_no_stream_of_it(world: World) -> None:
+    stops = world.engine.markets["BTC"].stops
+    told = stops.now(STOP_ORDERS)
+    assert ([order.oid for order in told.orders], told.epoch, told.sequence) == ([1], 0, 0)
+    assert not stops.topics
+    follower = Follower(world)
+    world.apply(statuses(11, stop(2)))
+    assert follower.take() == ["added"]
+    told = stops.now(STOP_ORDERS)
+    assert ([order.oid for order in told.orders], told.sequence) == ([1, 2], 1)
+
+
 def test_a_waiting_order_is_never_in_the_book(world: World) -> None:
     world.apply(diffs(11), statuses(11, stop(2)))
     market = world.engine.markets["BTC"]

@@ -29,8 +29,7 @@ class StopOrderService(MarketService):
         charge_markets(stream, len(chosen.markets))
         parts: list[bytes] = []
         for market in chosen.markets:
-            topic = market.stops.stream(STOP_ORDERS)
-            parts.append(snapshot_field(market.stops.snapshot(topic.epoch, topic.sequence)))
+            parts.append(snapshot_field(market.stops.now(STOP_ORDERS)))
             await asyncio.sleep(0)
         await stream.send_message(b"".join(parts))
 
