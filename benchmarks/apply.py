@@ -25,8 +25,9 @@ from benchmarks.report import Report, Row, json_option
 from hyperstream.engine.collector import relax_collector
 from hyperstream.engine.engine import Engine
 from hyperstream.engine.live_market import LiveMarket
+from hyperstream.hub.delivery import Contract
 from hyperstream.hub.directory import BookVariant
-from hyperstream.hub.subscription import Contract, Subscription
+from hyperstream.hub.subscription import Subscription
 from hyperstream.hub.topic import Topic
 from hyperstream.market.decimals import format_e8
 from hyperstream.sources.node.blocks import make_reader

@@ -15,8 +15,8 @@ from benchmarks.measure import resident_bytes, settle_memory
 from benchmarks.processes import answer
 from hyperstream.config import PriceSettings
 from hyperstream.engine.prices.engine import PriceEngine
+from hyperstream.hub.delivery import Contract, OutboxLimits
 from hyperstream.hub.hub import Hub
-from hyperstream.hub.subscription import Contract, OutboxLimits
 from hyperstream.market.indicators import IndicatorSpec, catalogue
 from hyperstream.market.price_updates import indicator_name, price_name
 from hyperstream.market.venues import BYBIT, FeedItem, Quote, VenueTrade

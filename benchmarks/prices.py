@@ -25,8 +25,8 @@ from benchmarks.measure import CpuClock, profiling, resident_bytes
 from benchmarks.report import Report, Row, json_option
 from hyperstream.config import PriceSettings
 from hyperstream.engine.prices.engine import PriceEngine
+from hyperstream.hub.delivery import Contract, OutboxLimits
 from hyperstream.hub.hub import Hub
-from hyperstream.hub.subscription import Contract, OutboxLimits
 from hyperstream.market.indicators import IndicatorSpec, catalogue
 from hyperstream.market.price_updates import SeriesName, bar_name, indicator_name, price_name
 from hyperstream.market.venues import BYBIT, FeedItem, VenueTrade

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from attrs import define, field
 
+from hyperstream.engine.buckets import Buckets
 from hyperstream.engine.listener import MarketListener
 from hyperstream.engine.market_stops import MarketStops
 from hyperstream.engine.topics import (
@@ -20,9 +21,7 @@ from hyperstream.engine.topics import (
 from hyperstream.hub.directory import BookVariant
 from hyperstream.hub.hub import Hub
 from hyperstream.hub.topic import Topic, WireFormat
-from hyperstream.market.aggregation import AggregatedSide, Aggregation, best_buckets
 from hyperstream.market.book import Book, JournalEntry
-from hyperstream.market.level import AnyLevel
 from hyperstream.market.order import Order
 from hyperstream.market.trades import Trade
 from hyperstream.market.updates import (
@@ -33,7 +32,6 @@ from hyperstream.market.updates import (
     GapNote,
     MarketName,
 )
-from hyperstream.market.window import AnySide, best_levels
 from hyperstream.wire.node_blocks import Instrument
 
 if TYPE_CHECKING:
@@ -73,9 +71,11 @@ class LiveMarket:
     candles: MarketCandles | None = None
     mark: MarketMark | None = None
     read_time_ns: int = 0
-    _aggregated: dict[Aggregation, tuple[AggregatedSide, AggregatedSide]] = field(factory=dict)
-    _followed_up: set[Aggregation] = field(factory=set)
+    buckets: Buckets = field(init=False)
     _published: set[LevelTopic] = field(factory=set)
+
+    def __attrs_post_init__(self) -> None:
+        self.buckets = Buckets(self.book)
 
     @property
     def stamp(self) -> BlockStamp:
@@ -109,25 +109,14 @@ class LiveMarket:
         side = self.book.bids if order.level.key > 0 else self.book.asks
         return side.levels.get(order.level.key) is order.level
 
-    def sides(self, aggregation: Aggregation | None) -> tuple[AnySide, AnySide]:
-        """Bids and asks, aggregated if asked for; aggregations are shared."""
-        if aggregation is None:
-            return self.book.sides()
-        sides = self._aggregated.get(aggregation)
-        if sides is None:
-            bids, asks = self.book.sides()
-            sides = AggregatedSide(bids, aggregation), AggregatedSide(asks, aggregation)
-            self._aggregated[aggregation] = sides
-        return sides
-
     def publish_level(self, topic: LevelTopic, stamp: BlockStamp) -> None:
         """Publish what a block changed in the levels to one topic, unless that has been done."""
         published = self._published
         if topic in published:
             return
         published.add(topic)
-        if self._aggregated and isinstance(topic, BookTopic) and topic.variant.aggregation is not None:
-            self._follow_up(topic.variant.aggregation)
+        if self.buckets and isinstance(topic, BookTopic) and topic.variant.aggregation is not None:
+            self.buckets.follow_up(topic.variant.aggregation)
         topic.publish(stamp)
 
     def publish_prompt(self, stamp: BlockStamp) -> None:
@@ -145,23 +134,12 @@ class LiveMarket:
                 self.publish_level(topic, stamp)
         if self.listener is not None:
             self.listener.book_changed(self.book, stamp)
-        if self._aggregated:
-            for aggregation, sides in self._aggregated.items():
-                self._follow_up(aggregation)
-                for side in sides:
-                    side.touched.clear()
-            self._followed_up.clear()
+        if self.buckets:
+            self.buckets.end_block()
         bids, asks = self.book.sides()
         bids.touched.clear()
         asks.touched.clear()
         self._published.clear()
-
-    def _follow_up(self, aggregation: Aggregation) -> None:
-        """Bring the buckets up to the block, once."""
-        if aggregation not in self._followed_up:
-            self._followed_up.add(aggregation)
-            for side in self._aggregated[aggregation]:
-                side.follow()
 
     def publish_trades(self, stamp: BlockStamp, trades: list[Trade]) -> None:
         """Publish a block's trades."""
@@ -210,13 +188,7 @@ class LiveMarket:
         """
         self.book.watch()
         self.read_time_ns = max(1, self.stamp.publish_time_ns)
-        depth, aggregation = variant.depth, variant.aggregation
-        bids: Sequence[AnyLevel]
-        asks: Sequence[AnyLevel]
-        if aggregation is None or aggregation in self._aggregated:
-            bids, asks = (best_levels(side, depth) for side in self.sides(aggregation))
-        else:
-            bids, asks = (best_buckets(side, aggregation, depth) for side in self.book.sides())
+        bids, asks = self.buckets.best(variant.aggregation, variant.depth)
         standing = self.books.get((variant, self.formats.orderbook))
         epoch, sequence = (standing.topic.epoch, standing.topic.sequence) if standing is not None else (0, 0)
         doubtful, mark = self.is_doubtful, self.mark_price
@@ -318,7 +290,7 @@ class LiveMarket:
         self.doubt = ""
         if self.books or self.bbos or self.listener:
             book.watch()
-        self._aggregated.clear()
+        self.buckets = Buckets(book)
         for variant in self.books.values():
             variant.reset()
         for bbo in self.bbos.values():
@@ -343,8 +315,7 @@ class LiveMarket:
         self.tapes = _used_since(oldest_ns, self.tapes)
         self.orders = _used_since(oldest_ns, self.orders)
         self.stops.retire(oldest_ns)
-        used = {variant.aggregation for variant, _ in self.books}
-        self._aggregated = {key: sides for key, sides in self._aggregated.items() if key in used}
+        self.buckets.keep({variant.aggregation for variant, _ in self.books})
         if not self.orders:
             self.book.journal = None
         if self.read_time_ns <= oldest_ns:

@@ -52,7 +52,7 @@ class BookTopic:
 
     def reset(self) -> None:
         """The market has another book: look at that."""
-        bids, asks = self.market.sides(self.variant.aggregation)
+        bids, asks = self.market.buckets.sides(self.variant.aggregation)
         self._bids = Window(bids, self.variant.depth)
         self._asks = Window(asks, self.variant.depth)
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from hyperstream.hub.conflated import ConflatedSubscription
+from hyperstream.hub.delivery import Contract, OutboxLimits
 from hyperstream.hub.queued import LosslessSubscription, ResyncSubscription
-from hyperstream.hub.subscription import Contract, OutboxLimits, Subscription
+from hyperstream.hub.subscription import Subscription
 
 SUBSCRIPTIONS: dict[Contract, type[Subscription]] = {
     Contract.LOSSLESS: LosslessSubscription,

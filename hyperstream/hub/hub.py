@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 from attrs import define, field, frozen
 
 from hyperstream.hub.contracts import DEFAULT_LIMITS, SUBSCRIPTIONS
-from hyperstream.hub.subscription import Contract, OutboxLimits, Subscription
+from hyperstream.hub.delivery import Contract, OutboxLimits
+from hyperstream.hub.subscription import Subscription
 from hyperstream.hub.topic import WireFormat
 from hyperstream.market.updates import NoticeNote
 

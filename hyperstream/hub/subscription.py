@@ -13,12 +13,12 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from enum import Enum
 from typing import TYPE_CHECKING
 
-from attrs import define, field, frozen
+from attrs import define, field
 
 from hyperstream.hub.cursor import Cursor, Stage
+from hyperstream.hub.delivery import OutboxLimits, SubscriptionStatistics
 from hyperstream.hub.log import Place
 from hyperstream.market.updates import GAP_RESTART, GapNote, NoticeNote, ResumePoint
 
@@ -31,36 +31,6 @@ PIECE_BYTES = 64 * 1024  # of snapshots and catching up, about, in one message
 # Behind for so many blocks in a row, a subscriber comes after the others until it has caught up.
 LATE_BLOCKS = 8
 UNREAD_ANSWERS = "too many answers wait unread; read them before you ask for more"
-
-
-class Contract(Enum):
-    """What happens to a subscriber that reads too slowly (docs/architecture.md, "Delivery contracts")."""
-
-    LOSSLESS = "lossless"
-    RESYNC = "resync"
-    CONFLATE = "conflate"
-
-
-@frozen
-class OutboxLimits:
-    """How much may wait for one subscriber."""
-
-    max_messages: int = 1000
-    max_bytes: int = 1_048_576
-
-
-@frozen
-class SubscriptionStatistics:
-    """What one subscription did: messages and bytes taken and waiting, and what it lost."""
-
-    topics: int
-    waiting_messages: int
-    waiting_bytes: int
-    taken_messages: int
-    taken_bytes: int
-    dropped: int
-    merged: int
-    gaps: int
 
 
 def _cannot_write(_body: bytes) -> bool:

@@ -10,7 +10,8 @@ import pytest
 
 from hyperstream.engine.candles import CandleKeeper, MarketCandles
 from hyperstream.engine.live_market import LINGER_NS
-from hyperstream.hub.subscription import Contract, Subscription
+from hyperstream.hub.delivery import Contract
+from hyperstream.hub.subscription import Subscription
 from hyperstream.hub.topic import Topic
 from hyperstream.wire.diff_lines import read_diff
 from hyperstream.wire.json.candles import CandleFormat

@@ -9,8 +9,8 @@ import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
 from hyperstream.engine.live_market import LINGER_NS
+from hyperstream.hub.delivery import Contract
 from hyperstream.hub.directory import BookVariant
-from hyperstream.hub.subscription import Contract
 from hyperstream.market.aggregation import Aggregation
 from hyperstream.market.updates import ResumePoint
 from hyperstream.v1 import common_pb2

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from hyperstream.hub.delivery import Contract
 from hyperstream.hub.directory import BookVariant
-from hyperstream.hub.subscription import Contract
 from hyperstream.market.aggregation import Aggregation
 from hyperstream.market.decimals import format_e8, parse_e8
 from hyperstream.testing import FakeNode

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hyperstream.engine.order_level import MOST_GIVEN_UP
-from hyperstream.hub.subscription import Contract
+from hyperstream.hub.delivery import Contract
 from hyperstream.hub.topic import Topic, WireFormat
 from hyperstream.market.book import ADDED as ADDED_ENTRY
 from hyperstream.market.updates import GapNote, NoticeNote, OrdersDelta, Update

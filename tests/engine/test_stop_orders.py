@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from hyperstream.engine.order_level import MOST_GIVEN_UP
-from hyperstream.hub.subscription import Contract
+from hyperstream.hub.delivery import Contract
 from hyperstream.v1 import common_pb2, stop_order_pb2
 from hyperstream.wire.node_blocks import (
     HeightGap,

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import trio
 
-from hyperstream.hub.subscription import Contract
+from hyperstream.hub.delivery import Contract
 from hyperstream.market.updates import ResumePoint
 from hyperstream.v1 import common_pb2
 from hyperstream.wire.node_blocks import (

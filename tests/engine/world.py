@@ -10,8 +10,9 @@ from attrs import define, field
 from hyperstream.engine.engine import Engine
 from hyperstream.engine.live_market import LiveMarket
 from hyperstream.engine.topics import MarketFormats
+from hyperstream.hub.delivery import Contract, OutboxLimits
 from hyperstream.hub.hub import Hub
-from hyperstream.hub.subscription import Contract, OutboxLimits, Subscription
+from hyperstream.hub.subscription import Subscription
 from hyperstream.hub.topic import Topic, WireFormat
 from hyperstream.market.updates import ResumePoint
 from hyperstream.v1 import orderbook_pb2

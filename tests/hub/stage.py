@@ -6,8 +6,9 @@ from typing import Any
 
 import orjson
 
+from hyperstream.hub.delivery import Contract, OutboxLimits
 from hyperstream.hub.hub import Hub
-from hyperstream.hub.subscription import Contract, OutboxLimits, Subscription
+from hyperstream.hub.subscription import Subscription
 from hyperstream.market.updates import NOTICE_DRAINING, NoticeNote, ResumePoint
 
 from .toys import Client, ReadableFormat, ToyTopic, drain, plenty

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from hyperstream.hub.subscription import Contract
+from hyperstream.hub.delivery import Contract
 from hyperstream.market.updates import ResumePoint
 
 from .stage import EVERY, FEW, QUEUED, Stage, drain_events, events_of, kinds

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from hyperstream.hub.subscription import LATE_BLOCKS, Contract
+from hyperstream.hub.delivery import Contract
+from hyperstream.hub.subscription import LATE_BLOCKS
 
 from .stage import EVERY, Stage
 from .toys import KEYS, drain

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from hyperstream.hub import log as logs
 from hyperstream.hub import subscription as subscriptions
+from hyperstream.hub.delivery import Contract, OutboxLimits
 from hyperstream.hub.log import HISTORY, HISTORY_BYTES, Entry, Log, Place
-from hyperstream.hub.subscription import Contract, OutboxLimits
 from hyperstream.market.updates import ResumePoint
 
 from .stage import EVERY, QUEUED, Stage, drain_events, events_of, kinds

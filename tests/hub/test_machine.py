@@ -18,8 +18,9 @@ from hypothesis.stateful import (
 from hyperstream.hub import conflated, log
 from hyperstream.hub import subscription as subscriptions
 from hyperstream.hub.cursor import Stage
+from hyperstream.hub.delivery import Contract, OutboxLimits
 from hyperstream.hub.hub import Hub
-from hyperstream.hub.subscription import Contract, OutboxLimits, Subscription
+from hyperstream.hub.subscription import Subscription
 from hyperstream.market.updates import NOTICE_CUT, NOTICE_DRAINING, NoticeNote, ResumePoint
 
 from .toys import KEYS, Client, ReadableFormat, ToyTopic, drain

@@ -6,8 +6,8 @@ import pytest
 
 from hyperstream.hub import conflated
 from hyperstream.hub import subscription as subscriptions
+from hyperstream.hub.delivery import Contract, OutboxLimits
 from hyperstream.hub.hub import Hub
-from hyperstream.hub.subscription import Contract, OutboxLimits
 
 from .stage import FEW, QUEUED, SOON, Stage, events_of, kinds
 from .toys import drain

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from hyperstream.hub.delivery import Contract
 from hyperstream.hub.log import HISTORY, SEGMENT_ENTRIES
-from hyperstream.hub.subscription import Contract
 from hyperstream.market.updates import ResumePoint
 
 from .stage import EVERY, FEW, SOON, Stage, events_of, kinds

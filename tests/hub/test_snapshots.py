@@ -6,7 +6,7 @@ import orjson
 import pytest
 
 from hyperstream.hub import subscription as subscriptions
-from hyperstream.hub.subscription import Contract
+from hyperstream.hub.delivery import Contract
 
 from .stage import EVERY, QUEUED, Stage, events_of, kinds
 from .toys import Client, drain

@@ -8,8 +8,9 @@ from typing import Any
 import orjson
 from attrs import define, field
 
+from hyperstream.hub.delivery import OutboxLimits
 from hyperstream.hub.hub import Hub
-from hyperstream.hub.subscription import OutboxLimits, Subscription
+from hyperstream.hub.subscription import Subscription
 from hyperstream.hub.topic import Topic
 from hyperstream.market.updates import (
     GAP_RESTART,

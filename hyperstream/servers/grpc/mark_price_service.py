@@ -10,8 +10,8 @@ from grpclib.const import Status
 from grpclib.exceptions import GRPCError
 from grpclib.server import Stream
 
+from hyperstream.hub.delivery import Contract
 from hyperstream.hub.mark_directory import MarkDirectory
-from hyperstream.hub.subscription import Contract
 from hyperstream.hub.topic import Topic
 from hyperstream.servers.grpc.market_service import Following, MarketService
 from hyperstream.servers.grpc.requests import (

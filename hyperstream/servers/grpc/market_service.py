@@ -12,9 +12,9 @@ from grpclib.const import Cardinality, Handler, Status
 from grpclib.exceptions import GRPCError
 from grpclib.server import Stream
 
+from hyperstream.hub.delivery import Contract, OutboxLimits
 from hyperstream.hub.directory import MarketDirectory, PublishedMarket
 from hyperstream.hub.hub import Hub
-from hyperstream.hub.subscription import Contract, OutboxLimits
 from hyperstream.hub.topic import Topic
 from hyperstream.servers.grpc.message_stream import charge_markets
 from hyperstream.servers.grpc.requests import Chosen, resume_points

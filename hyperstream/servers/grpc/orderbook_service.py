@@ -8,8 +8,8 @@ from typing import Any
 from attrs import define
 from grpclib.server import Stream
 
+from hyperstream.hub.delivery import Contract
 from hyperstream.hub.directory import PublishedMarket
-from hyperstream.hub.subscription import Contract
 from hyperstream.servers.grpc.listing import describe_market
 from hyperstream.servers.grpc.market_service import QUEUED, Following, MarketService
 from hyperstream.servers.grpc.requests import (

@@ -17,9 +17,9 @@ from grpclib.const import Cardinality, Handler, Status
 from grpclib.exceptions import GRPCError
 from grpclib.server import Stream
 
+from hyperstream.hub.delivery import Contract, OutboxLimits
 from hyperstream.hub.hub import Hub
 from hyperstream.hub.price_directory import PriceDirectory
-from hyperstream.hub.subscription import Contract, OutboxLimits
 from hyperstream.servers.grpc.codec import UnreadableRequest
 from hyperstream.servers.grpc.message_stream import charge_series
 from hyperstream.servers.grpc.price_following import PriceFollowing

@@ -11,8 +11,8 @@ from google.rpc.error_details_pb2 import BadRequest
 from grpclib.const import Status
 from grpclib.exceptions import GRPCError
 
+from hyperstream.hub.delivery import Contract
 from hyperstream.hub.directory import BookVariant, MarketDirectory, PublishedMarket
-from hyperstream.hub.subscription import Contract
 from hyperstream.market.aggregation import Aggregation
 from hyperstream.market.updates import ResumePoint
 from hyperstream.v1 import common_pb2

@@ -23,11 +23,11 @@ from grpclib.health.service import OVERALL, Health
 from grpclib.reflection.service import ServerReflection
 
 from hyperstream.config import NO_FILE, GrpcSettings, require_access
+from hyperstream.hub.delivery import OutboxLimits
 from hyperstream.hub.directory import MarketDirectory
 from hyperstream.hub.hub import Hub
 from hyperstream.hub.mark_directory import MarkDirectory
 from hyperstream.hub.price_directory import PriceDirectory
-from hyperstream.hub.subscription import OutboxLimits
 from hyperstream.servers.door.binding import bind
 from hyperstream.servers.door.keys import KeyRing
 from hyperstream.servers.door.limits import make_descriptor_room

@@ -8,7 +8,7 @@ from typing import Any
 from attrs import define
 from grpclib.server import Stream
 
-from hyperstream.hub.subscription import Contract
+from hyperstream.hub.delivery import Contract
 from hyperstream.servers.grpc.market_service import QUEUED, Following, MarketService
 from hyperstream.servers.grpc.message_stream import charge_markets
 from hyperstream.servers.grpc.requests import choose_contract, choose_markets, heartbeat_seconds

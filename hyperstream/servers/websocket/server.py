@@ -17,8 +17,8 @@ import trio
 from attrs import define, field, frozen
 
 from hyperstream.config import NO_FILE, WebSocketSettings, require_access
+from hyperstream.hub.delivery import OutboxLimits
 from hyperstream.hub.hub import Hub
-from hyperstream.hub.subscription import OutboxLimits
 from hyperstream.log_once import LogOnce
 from hyperstream.servers.door.binding import bind
 from hyperstream.servers.door.certificates import Certificates

@@ -14,8 +14,9 @@ from wsproto.connection import Connection, ConnectionState
 from wsproto.events import CloseConnection, Event, Message, Ping
 from wsproto.frame_protocol import CloseReason
 
+from hyperstream.hub.delivery import Contract, OutboxLimits
 from hyperstream.hub.hub import Hub
-from hyperstream.hub.subscription import Contract, OutboxLimits, Subscription
+from hyperstream.hub.subscription import Subscription
 from hyperstream.hub.topic import WireFormat
 from hyperstream.servers.door.transport import Transport
 from hyperstream.servers.door.usage import Usage

@@ -10,7 +10,8 @@ from attrs import define, field
 from hyperstream.config import PriceSettings
 from hyperstream.engine.marks.keeper import MarkKeeper
 from hyperstream.engine.prices.engine import PriceEngine
-from hyperstream.hub.subscription import Contract, Subscription
+from hyperstream.hub.delivery import Contract
+from hyperstream.hub.subscription import Subscription
 from hyperstream.market.venues import (
     BINANCE_FUTURES,
     BYBIT,

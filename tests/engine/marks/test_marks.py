@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hyperstream.hub.delivery import Contract
 from hyperstream.hub.directory import BookVariant
-from hyperstream.hub.subscription import Contract
 from hyperstream.market.updates import ResumePoint
 from hyperstream.market.venues import (
     BINANCE_FUTURES,

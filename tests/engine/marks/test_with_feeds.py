@@ -12,7 +12,7 @@ import structlog
 import trio
 from trio.testing import MockClock
 
-from hyperstream.hub.subscription import Contract
+from hyperstream.hub.delivery import Contract
 from hyperstream.market.venues import BINANCE_FUTURES, BYBIT, HYPERLIQUID, FeedDemand
 from tests.sources.exchanges.world import World as Exchange
 from tests.sources.exchanges.world import world as exchange

@@ -9,8 +9,9 @@ from attrs import define, field
 
 from hyperstream.config import PriceSettings
 from hyperstream.engine.prices.engine import PriceEngine
+from hyperstream.hub.delivery import Contract, OutboxLimits
 from hyperstream.hub.hub import Hub
-from hyperstream.hub.subscription import Contract, OutboxLimits, Subscription
+from hyperstream.hub.subscription import Subscription
 from hyperstream.market.indicators import IndicatorSpec
 from hyperstream.market.price_updates import SeriesName, bar_name, indicator_name, price_name
 from hyperstream.market.venues import FeedDemand, Quote, VenueBar, VenueTrade

@@ -6,7 +6,7 @@ from typing import Any
 
 from hyperstream.config import PriceSettings
 from hyperstream.engine.prices.engine import PriceEngine
-from hyperstream.hub.subscription import Contract
+from hyperstream.hub.delivery import Contract
 from hyperstream.market.price_updates import SeriesName
 from hyperstream.market.venues import NODE
 from hyperstream.wire.node_blocks import HeightGap

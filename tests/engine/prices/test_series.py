@@ -6,7 +6,7 @@ import numpy as np
 import talib
 from structlog.testing import capture_logs
 
-from hyperstream.hub.subscription import OutboxLimits
+from hyperstream.hub.delivery import OutboxLimits
 from hyperstream.market.venues import Channel, FeedGap, FeedTopic, Ticker, TopicRefused, VenueBook
 
 from .price_world import SYMBOL, VENUE, PriceWorld, bars, indicator, prices, venue_bar

@@ -10,8 +10,8 @@ import trio
 import trio_asyncio
 from trio.testing import MockClock
 
+from hyperstream.hub.delivery import Contract
 from hyperstream.hub.hub import Hub
-from hyperstream.hub.subscription import Contract
 from hyperstream.servers.grpc import subscriber as subscribers
 from hyperstream.servers.grpc.subscriber import Subscriber
 from tests.hub.toys import ReadableFormat, ToyTopic

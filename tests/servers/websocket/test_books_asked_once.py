@@ -52,7 +52,7 @@ async def test_books_asked_once_leave_nothing_to_publish(tmp_path: Path) -> None
         market = served.engine.find_symbol("BTC")
         assert market is not None
         assert not list(market.topics())
-        assert not market._aggregated
+        assert not market.buckets
         watched = []
         for later_ns in (0, LINGER_NS // 2, LINGER_NS):
             served.engine._markets.retire_topics(time.time_ns() + later_ns)

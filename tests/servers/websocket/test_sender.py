@@ -9,8 +9,9 @@ import pytest
 import trio
 
 from hyperstream.hub.conflated import MESSAGE_BYTES
+from hyperstream.hub.delivery import Contract, OutboxLimits
 from hyperstream.hub.hub import Hub
-from hyperstream.hub.subscription import Contract, OutboxLimits, Subscription
+from hyperstream.hub.subscription import Subscription
 from hyperstream.servers.door.transport import Transport
 from hyperstream.servers.door.turnstile import Turnstile
 from hyperstream.servers.websocket.sender import SHARE_BYTES, Sender

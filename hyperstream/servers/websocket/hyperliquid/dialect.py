@@ -14,8 +14,9 @@ from typing import Any
 import orjson
 from attrs import define, field
 
+from hyperstream.hub.delivery import Contract
 from hyperstream.hub.directory import PublishedMarket
-from hyperstream.hub.subscription import Contract, Subscription
+from hyperstream.hub.subscription import Subscription
 from hyperstream.hub.topic import Topic
 from hyperstream.servers.door.http import HttpRefusal
 from hyperstream.servers.websocket.allowance import Allowance, AllowanceError

@@ -18,7 +18,7 @@ import orjson
 from attrs import field, frozen
 
 from hyperstream.errors import HyperstreamError
-from hyperstream.hub.subscription import Contract
+from hyperstream.hub.delivery import Contract
 from hyperstream.market.aggregation import Aggregation
 from hyperstream.market.candles import INTERVALS
 from hyperstream.market.updates import ResumePoint

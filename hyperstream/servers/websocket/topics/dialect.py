@@ -12,8 +12,9 @@ import orjson
 from attrs import define, field
 
 from hyperstream.errors import HyperstreamError, SelectionError, TopicError
+from hyperstream.hub.delivery import Contract
 from hyperstream.hub.frame_directory import FrameDirectory
-from hyperstream.hub.subscription import Contract, Subscription
+from hyperstream.hub.subscription import Subscription
 from hyperstream.servers.websocket.allowance import Allowance, AllowanceError
 from hyperstream.servers.websocket.session import Session
 from hyperstream.servers.websocket.topics.requests import (
