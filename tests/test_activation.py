@@ -13,7 +13,7 @@ from hyperstream.activation import inherited_sockets, listening_there
 from hyperstream.config import GrpcSettings, HttpSettings, Settings, WebSocketSettings
 from hyperstream.errors import ConfigurationError
 
-FIRST = 200  # descriptors from here on are nobody's
+FIRST = 900  # descriptors from here on are nobody's
 
 
 @pytest.fixture

@@ -123,8 +123,7 @@ class HyperliquidDialect:
                 self.allowance.give_back(len(markets))
                 raise
             named = [(topic, market.name.symbol) for topic, market in zip(topics, markets, strict=True)]
-        self._acknowledge(b"subscribe", asked)
-        active = self.active[asked.echo] = Active(asked, self._subscription(asked, formats), [])
+        active = self._begin(asked, formats)
         for topic, coin in named:
             self._attach(active, topic, coin)
         if asked.is_every:
@@ -137,9 +136,7 @@ class HyperliquidDialect:
         frames = self.streams.frames
         assert frames is not None
         self._charge(len(named))
-        self._acknowledge(b"subscribe", asked)
-        active = Active(asked, self._subscription(asked, formats), [])
-        self.active[asked.echo] = active
+        active = self._begin(asked, formats)
 
         def refused(_: str, detail: str) -> None:
             if self.active.get(asked.echo) is active:
@@ -155,6 +152,12 @@ class HyperliquidDialect:
         for name, coin in named.items():
             self._attach(active, frames.follow(name, formats.asset_context, refused), coin)
         active.subscription.flush()
+
+    def _begin(self, asked: Asked, formats: HyperliquidFormats) -> Active:
+        """It can be served: say so first, then comes what it tells."""
+        self._acknowledge(b"subscribe", asked)
+        active = self.active[asked.echo] = Active(asked, self._subscription(asked, formats), [])
+        return active
 
     def _subscription(self, asked: Asked, formats: HyperliquidFormats) -> Subscription:
         """The hub's subscription for it: shared by all plain ones under the same contract, but for l4Book.

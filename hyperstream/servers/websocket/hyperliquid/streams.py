@@ -110,7 +110,7 @@ def format_of(asked: Asked, formats: HyperliquidFormats) -> HyperliquidFormat:
         CANDLE: formats.candle,
         ALL_MIDS: formats.all_mids,
         ASSET_CONTEXT: formats.asset_context,
-    }.get(asked.kind, formats.l2_book)
+    }[asked.kind]
 
 
 def unknown_dex(dex: str, dexes: Iterable[str]) -> str:
